@@ -56,15 +56,13 @@ class TokenService:
         folder: Path,
         *,
         users: Mapping[str, str],
-        anonymous: REFUSAL = {"errors": [{"code": "UNAUTHORIZED", "message": "no", "detail": None}]}
-Anonymous = "nothing",
+        anonymous: Anonymous = "nothing",
         tls: TLSAuthority | None = None,
         kind: KeyKind = "ecdsa",
     ) -> None:
         """Prepare the service; with `tls` its realm is an https URL, as real credentials demand."""
         self.users = dict(users)
-        self.anonymous: REFUSAL = {"errors": [{"code": "UNAUTHORIZED", "message": "no", "detail": None}]}
-Anonymous = anonymous
+        self.anonymous: Anonymous = anonymous
         self.requests: list[TokenRequest] = []
         self._signing = make_signer(folder, "tokens", kind=kind)
         self._port = free_port()
