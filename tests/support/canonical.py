@@ -13,9 +13,9 @@ def canonical(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
 
 
 def message_of(text: bytes) -> bytes:
-    """Return the bytes that a signature over JSON `text` covers: every number passes through a float.
+    """Return the bytes that a signature over JSON `text` covers; every number passes through a float.
 
-    Text that is no JSON, or has a number that is not integral, is returned as it is: no signature over it counts anyway.
+    Text that is no JSON, or has a number that is not integral, is returned as it is: no signature over it counts.
     """
     try:
         return canonical(json.loads(_decode(text), parse_int=float, parse_float=float, parse_constant=_refuse))
