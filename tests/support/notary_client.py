@@ -14,7 +14,7 @@ from typing import Any, final
 from tests.support.key_files import KeyPair, make_signer
 from tests.support.processes import SYSTEM_PATH, ProgramError
 
-PASSPHRASE = "a passphrase for tests"  # noqa: S105 - it guards keys that live as long as one test
+PASSPHRASE = "a passphrase for tests"
 PASSPHRASES = {f"NOTARY_{role}_PASSPHRASE": PASSPHRASE for role in ("ROOT", "TARGETS", "SNAPSHOT", "DELEGATION")}
 RUN_SECONDS = 60
 RELEASES = "targets/releases"
@@ -45,7 +45,7 @@ class Answer:
 class NotaryClient:
     """The notary client with a trust folder of its own: the oracle for Docker Content Trust."""
 
-    def __init__(  # noqa: PLR0913 - what the client's configuration may say, each by name
+    def __init__(
         self,
         folder: Path,
         url: str,
@@ -70,8 +70,8 @@ class NotaryClient:
         if user:
             self._environment["NOTARY_AUTH"] = base64.b64encode(f"{user}:{password}".encode()).decode()
 
-    def run(self, *arguments: str) -> Answer:
-        """Run the client with `arguments` and return how it ended."""
+    def run(self, *arguments: str, typed: str = "") -> Answer:
+        """Run the client with `arguments`, answer its questions with `typed`, and return how it ended."""
         program = shutil.which("notary", path=SYSTEM_PATH)
         if program is None:
             msg = "notary is not installed"
@@ -80,7 +80,7 @@ class NotaryClient:
             [program, "-c", str(self._configuration), "-d", str(self.trust), *arguments],
             cwd=self.folder,
             env=self._environment,
-            stdin=subprocess.DEVNULL,
+            input=typed.encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=RUN_SECONDS,
@@ -88,13 +88,13 @@ class NotaryClient:
         )
         return Answer(done.returncode, done.stdout.decode(errors="replace"))
 
-    def must(self, *arguments: str) -> str:
-        """Run the client with `arguments` and return its output.
+    def must(self, *arguments: str, typed: str = "") -> str:
+        """Run the client with `arguments`, answer its questions with `typed`, and return its output.
 
         Raises:
             ProgramError: it ended with another status than 0.
         """
-        answer = self.run(*arguments)
+        answer = self.run(*arguments, typed=typed)
         if not answer.accepted:
             msg = f"notary {' '.join(arguments)}: status {answer.status}\n{answer.output}"
             raise ProgramError(msg)
@@ -150,7 +150,7 @@ class Publisher(NotaryClient):
     def delegation_add(
         self, name: str, role: str, certificates: Iterable[Path], *, paths: Sequence[str] = ()
     ) -> None:
-        """Stage the delegation `role` to the keys of `certificates`, for tags that begin with one of `paths`, or all."""
+        """Stage the delegation `role` to the keys of `certificates`, for tags beginning with one of `paths`, or any."""
         scope = _options("--paths", paths) if paths else ["--all-paths"]
         self.must("delegation", "add", name, role, *map(str, certificates), *scope)
 
@@ -190,7 +190,8 @@ class Publisher(NotaryClient):
         The key of the timestamp is always the server's.
         """
         managed = ["--server-managed"] if server_managed or role == "timestamp" else []
-        self.must("key", "rotate", name, role, *managed, *_options("--key", [str(key) for key in keys]))
+        given = _options("--key", [str(key) for key in keys])
+        self.must("key", "rotate", name, role, *managed, *given, typed="yes\n" if role == "root" else "")
 
     def delete(self, name: str) -> None:
         """Delete `name` here and on the server."""

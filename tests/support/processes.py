@@ -118,6 +118,6 @@ class Program:
 
 
 def _dies_with_parent() -> list[str]:
-    """Return the words before a command that end it with us, even if we are killed; none where there is no such tool."""
+    """Return the words before a command that end it with us, even if we are killed; none without the tool for it."""
     tool = shutil.which("setpriv", path=SYSTEM_PATH)
     return [tool, "--pdeathsig", "KILL"] if tool else []
