@@ -1,0 +1,1 @@
+"""Outside suites and vectors."""

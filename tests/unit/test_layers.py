@@ -1,0 +1,169 @@
+"""Imports point downwards: the order of the house, held for every import in every module."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+LAYERS = {
+    "doors": ["imgsig.cli", "imgsig"],
+    "environment": ["imgsig.environment"],
+    "engine": ["imgsig.verifier"],
+    "policy": ["imgsig.policy", "imgsig.patterns"],
+    "archive": ["imgsig.archive"],
+    "authorities": ["imgsig.notary.client", "imgsig.authority"],
+    "edges": [
+        "imgsig.transport",
+        "imgsig.state",
+        "imgsig.state.folder",
+        "imgsig.state.memory",
+        "imgsig.state.record",
+        "imgsig.state.files",
+    ],
+    "rules of Docker Content Trust": [
+        "imgsig.notary.trusted",
+        "imgsig.notary.choice",
+        "imgsig.notary.roots",
+        "imgsig.notary.pinning",
+        "imgsig.notary.chains",
+        "imgsig.notary.keys",
+        "imgsig.notary.certificates",
+        "imgsig.notary.metadata",
+        "imgsig.notary.structure",
+        "imgsig.notary.pem",
+        "imgsig.notary",
+    ],
+    "settings of Docker Content Trust": ["imgsig.notary.settings", "imgsig.notary.pins"],
+    "texts": ["imgsig.faults", "imgsig.strictjson"],
+    "words": [
+        "imgsig.reference",
+        "imgsig.verdict",
+        "imgsig.trust",
+        "imgsig.source",
+        "imgsig.limits",
+        "imgsig.errors",
+        "imgsig.codes",
+    ],
+}
+"""From the top of the house to the bottom; within a layer, too, a module imports only what stands below it."""
+
+UPWARDS = {("imgsig.errors", "imgsig.verdict"): "an error holds the verdict that raised it: for annotations alone"}
+
+PURE = [
+    *LAYERS["rules of Docker Content Trust"],
+    *LAYERS["settings of Docker Content Trust"],
+    *(module for module in LAYERS["words"] if module != "imgsig.limits"),
+    "imgsig.authority",
+    "imgsig.notary.client",
+    "imgsig.patterns",
+    "imgsig.strictjson",
+]
+"""Bytes, values and a time in, values out; the deadline of ``imgsig.limits`` reads the monotonic clock."""
+
+EFFECTS = frozenset(
+    [
+        "asyncio", "concurrent", "glob", "http", "io", "multiprocessing", "os", "pathlib", "platform", "random",
+        "requests", "secrets", "select", "shutil", "signal", "socket", "socketserver", "ssl", "subprocess",
+        "sys", "tempfile", "time", "urllib", "urllib3",
+    ]
+)
+"""What reaches for the clock, the disk, the network, the environment or chance."""
+
+EFFECT_CALLS = frozenset({"open", "print", "input", "exec", "eval"})
+
+PURE_BUT = {
+    ("imgsig.notary.settings", "os"): "a setting may name a file by any path; imgsig.faults reads it",
+    ("imgsig.notary.settings", "pathlib"): "likewise",
+}
+
+ONLY_IN = {
+    "argparse": "imgsig.cli",
+    "requests": "imgsig.transport",
+    "securesystemslib": "imgsig.tuf",
+    "tuf": "imgsig.tuf",
+    "urllib3": "imgsig.transport",
+}
+"""Libraries that one folder stands for, so that only it translates their errors."""
+
+ORDER = [module for layer in LAYERS.values() for module in layer]
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted((ROOT / "imgsig").rglob("*.py"))}
+
+
+def imports_of(module: str) -> Iterator[str]:
+    """Yield every module that `module` names in an import, wherever the import stands."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: a relative import hides where it points"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in MODULES else str(node.module)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_has_a_place_in_the_order(module: str) -> None:
+    assert module in ORDER, "give it a place in LAYERS"
+
+
+def test_the_order_names_only_modules_that_exist_and_each_once() -> None:
+    assert sorted(ORDER) == sorted(set(ORDER) & set(MODULES))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_downwards(module: str) -> None:
+    below = set(ORDER[ORDER.index(module) + 1 :]) if module in ORDER else set()
+    upwards = [
+        imported
+        for imported in imports_of(module)
+        if imported.split(".")[0] == "imgsig" and imported not in below and (module, imported) not in UPWARDS
+    ]
+    assert not upwards
+
+
+@pytest.mark.parametrize("module", [module for module in PURE if module in MODULES])
+def test_rules_and_words_touch_neither_clock_disk_network_nor_environment(module: str) -> None:
+    touched = [
+        imported
+        for imported in imports_of(module)
+        if imported.split(".")[0] in EFFECTS and (module, imported) not in PURE_BUT
+    ]
+    tree = ast.parse(MODULES[module].read_text())
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert not touched
+    assert not called & EFFECT_CALLS
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_library_is_imported_only_where_its_errors_are_translated(module: str) -> None:
+    strayed = [
+        imported
+        for imported in imports_of(module)
+        if (home := ONLY_IN.get(imported.split(".")[0])) and not f"{module}.".startswith(f"{home}.")
+    ]
+    assert not strayed
+
+
+@pytest.mark.parametrize(("above", "below"), UPWARDS)
+def test_an_exception_to_the_order_is_for_annotations_alone(above: str, below: str) -> None:
+    tree = ast.parse(MODULES[above].read_text())
+    guarded = [
+        inner
+        for node in tree.body
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.ImportFrom)
+    ]
+    everywhere = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == below]
+    assert everywhere
+    assert all(node in guarded for node in everywhere)
