@@ -1,0 +1,1 @@
+"""The tables of differential cases, one module for each part of the reference behaviour."""

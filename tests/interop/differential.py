@@ -1,0 +1,129 @@
+"""Every case served to the reference client and to imgsig, and the verdicts compared.
+
+``python -m tests.interop.differential`` prints the table; ``--mutations N --seed S`` adds random ones.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, final
+
+from tests.interop.stage import OurVerdict, Stage, Step, ask_imgsig, ask_oracle
+from tests.support.oracle import Answer, Oracle, OracleVerdict
+from tests.support.repository import SignedRepository
+
+ACCEPT: Final = "accept"
+REFUSE: Final = "refuse"
+ABSENT: Final = "absent"
+PANIC: Final = "panic"
+
+
+@final
+class Relation(StrEnum):
+    """How imgsig's verdict stands to the reference client's."""
+
+    AGREE = "agree"
+    STRICTER = "stricter"
+    LAXER = "laxer"
+    """imgsig accepts what the client refuses, or another digest: a defect."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing that a server, a publisher or an attacker may do."""
+
+    id: str
+    steps: tuple[Step, ...]
+    """Each bends the stage, is published, and is followed by a question to both clients."""
+    expect: str
+    """What the reference client does at the last step."""
+    stricter: str = ""
+    """The key in ``docs/differences.md`` of the reason why imgsig refuses what the client accepts."""
+    start: Callable[[], SignedRepository] = SignedRepository
+    tag: str = "latest"
+    docker: bool | None = None
+    """Whether the client is asked for docker's choice; None for whenever there are delegations."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a case: both verdicts at the last step, and the worst relation of all steps."""
+
+    case: Case
+    oracle: OracleVerdict
+    ours: OurVerdict
+    relation: Relation
+    step: int
+    """The index of the step that `oracle` and `ours` are about: the worst, or the last."""
+    expected: bool
+    """Whether the reference client did what the case says at the last step."""
+
+    def fault(self) -> str:
+        """Return what is wrong, or nothing."""
+        seen = f"step {self.step}: oracle {self.oracle}; imgsig {self.ours}"
+        if self.ours.crashed:
+            return f"imgsig crashed; {seen}"
+        if self.relation is Relation.LAXER:
+            return f"imgsig is laxer; {seen}"
+        if not self.expected:
+            return f"the reference client was expected to {self.case.expect}; {seen}"
+        if self.relation is Relation.STRICTER and not self.case.stricter:
+            return f"imgsig is stricter without a reason; {seen}"
+        if self.relation is Relation.AGREE and self.case.stricter:
+            return f"imgsig was expected to be stricter ({self.case.stricter}); {seen}"
+        return ""
+
+
+def run(case: Case, oracle: Oracle) -> Outcome:
+    """Play a case for both clients."""
+    stage = Stage(case.start(), oracle.trust_dir(), tag=case.tag)
+    outcomes = [_play(stage, step, case, oracle) for step in case.steps]
+    answer, _, _ = outcomes[-1]
+    expected = _name(answer) == case.expect
+    severity = {Relation.AGREE: 0, Relation.STRICTER: 1, Relation.LAXER: 2}
+    index = max(range(len(outcomes)), key=lambda number: (severity[outcomes[number][2]], number))
+    theirs, ours, relation = outcomes[index]
+    return Outcome(case, theirs, ours, relation, index, expected)
+
+
+def relate(theirs: OracleVerdict, ours: OurVerdict) -> Relation:
+    """Compare two verdicts: agreement is the same digest, or two refusals for whatever reason."""
+    if not ours.accepted:
+        return Relation.STRICTER if theirs.accepted else Relation.AGREE
+    return Relation.AGREE if theirs.accepted and theirs.digest == ours.digest else Relation.LAXER
+
+
+def _play(stage: Stage, step: Step, case: Case, oracle: Oracle) -> tuple[OracleVerdict, OurVerdict, Relation]:
+    step(stage)
+    stage.repository.publish()
+    replies = {where: list(answers) for where, answers in stage.repository.replies.items()}
+    theirs = ask_oracle(stage, oracle, docker=case.docker)
+    stage.repository.replies = replies
+    ours = ask_imgsig(stage)
+    return theirs, ours, relate(theirs, ours)
+
+
+def _name(answer: OracleVerdict) -> str:
+    known = {Answer.OK: ACCEPT, Answer.NO_SUCH_TARGET: ABSENT, Answer.PANIC: PANIC}
+    return known.get(answer.answer, REFUSE)
+
+
+def nothing(_: Stage) -> None:
+    """Bend nothing: a step that fills what the clients remember."""
+
+
+def once(name: str, expect: str, bend: Callable[[SignedRepository], object], stricter: str = "", **more: object) -> Case:
+    """Return the case of a client that meets the bent repository first of all."""
+    return Case(name, (_on_repository(bend),), expect, stricter, **more)  # type: ignore[arg-type]
+
+
+def later(name: str, expect: str, *bends: Callable[[SignedRepository], object], stricter: str = "", **more: object) -> Case:
+    """Return the case of a client that knows the repository before it is bent, once or more."""
+    return Case(name, (nothing, *map(_on_repository, bends)), expect, stricter, **more)  # type: ignore[arg-type]
+
+
+def _on_repository(bend: Callable[[SignedRepository], object]) -> Step:
+    return lambda stage: bend(stage.repository)
