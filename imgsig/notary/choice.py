@@ -1,0 +1,188 @@
+"""Which digest a tag stands for: docker's own choice among the verified roles, and the signers that must agree.
+
+Spec: docs/notary-v1.md, "Choosing a digest"; notary client/reader.go and tuf/tuf.go, WalkTargets; docker/cli,
+command/image/trust.go.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, final
+
+from imgsig.codes import Code
+from imgsig.errors import RejectedError
+from imgsig.notary.metadata import FileInfo, Targets
+from imgsig.strictjson import quote
+
+RELEASES: Final = "targets/releases"
+TARGETS: Final = "targets"
+_WALKS: Final = ((RELEASES, TARGETS), (TARGETS, RELEASES))
+"""The roles that docker asks, in order: where a walk starts, and which role it leaves out."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What one tag stands for."""
+
+    tag: str
+    digest: str
+    length: int
+    role: str
+
+
+@final
+class Tree:
+    """The verified roles of a repository, with those that had to be passed over."""
+
+    def __init__(self, roles: Mapping[str, Targets], skipped: Mapping[str, RejectedError]) -> None:
+        """Hold the verified `roles`, and for each that was `skipped` the reason."""
+        self._roles = roles
+        self._skipped = skipped
+        self._paths = self._effective_paths()
+
+    def choose(self, tag: str) -> Choice:
+        """Return what docker's client takes `tag` for.
+
+        Raises:
+            RejectedError: neither role lists it (``tag_not_signed``), a role that is asked earlier had to be passed
+                over (its code), or the entry has no sha256 (``malformed``).
+        """
+        for start, left_out in _WALKS:
+            for role in self._walk(tag, start, left_out):
+                info = self._roles[role].target(tag)
+                if info is None:
+                    continue
+                if role not in {RELEASES, TARGETS}:
+                    raise _not_signed(tag, f"it is signed by {quote(role)} only, which docker does not take releases from")
+                return Choice(tag, _digest(info, tag, role), info.length, role)
+        raise _not_signed(tag, "no role that docker takes releases from lists it")
+
+    def tags_of(self, digest: str) -> tuple[Choice, ...]:
+        """Return the choice of every tag that stands for `digest`; at least one.
+
+        Raises:
+            RejectedError: there is none (``digest_not_signed``, or the code of a fault that may have hidden it).
+        """
+        names = {name for role in (RELEASES, TARGETS) if role in self._roles for name in self._roles[role] if name}
+        found: list[Choice] = []
+        hidden = next((self._skipped[role] for role in self._skipped if self._is_asked_first(role)), None)
+        for name in sorted(names):
+            try:
+                choice = self.choose(name)
+            except RejectedError as error:
+                hidden = hidden or (error if error.code is not Code.TAG_NOT_SIGNED else None)
+                continue
+            if choice.digest == digest:
+                found.append(choice)
+        if not found:
+            msg = f"no signed tag stands for {digest}"
+            raise hidden or RejectedError(msg, code=Code.DIGEST_NOT_SIGNED, subject=digest)
+        return tuple(found)
+
+    def check_signer(self, role: str, choice: Choice) -> None:
+        """Check that the required signer `role` lists the tag within its paths, with the same digest.
+
+        Raises:
+            RejectedError: it does not list it (``signer_missing``) or lists another (``signers_disagree``).
+        """
+        if role not in self._roles:
+            fault = self._skipped.get(role)
+            why = str(fault) if fault else "it has published nothing"
+            raise _signer_missing(role, choice.tag, why)
+        info = self._roles[role].target(choice.tag)
+        if info is None:
+            raise _signer_missing(role, choice.tag, "it does not list the tag")
+        if not _covers(choice.tag, self._paths[role]):
+            raise _signer_missing(role, choice.tag, "the tag is outside the paths delegated to it")
+        found = _digest(info, choice.tag, role)
+        if found != choice.digest:
+            msg = f"{quote(role)} has signed another digest for {quote(choice.tag)}"
+            raise RejectedError(msg, code=Code.SIGNERS_DISAGREE, subject=role, expected=choice.digest, found=found)
+
+    def chain(self, role: str) -> tuple[str, ...]:
+        """Return `role` after the roles that delegate to it, from ``targets`` on."""
+        parts = role.split("/")
+        return tuple("/".join(parts[: end + 1]) for end in range(len(parts)))
+
+    def _walk(self, tag: str, start: str, left_out: str) -> Iterator[str]:
+        """Yield the roles that may speak for `tag`, nearest to the root first, in the order of the documents."""
+        queue: deque[tuple[str, tuple[str, ...]]] = deque([(TARGETS, ("",))])
+        while queue:
+            role, paths = queue.popleft()
+            asked = (role == start or role.startswith(f"{start}/")) and role != left_out and _covers(tag, paths)
+            if role not in self._roles:
+                # Stricter than notary: it goes on to the next role, whose entry may be older.
+                if asked and role in self._skipped and start == RELEASES:
+                    raise self._skipped[role]
+                continue
+            if asked:
+                yield role
+            if asked or start.startswith(f"{role}/"):
+                queue.extend(self._children(role, paths))
+
+    def _children(self, role: str, paths: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yield the roles below `role` with those of their paths that lie within its own.
+
+        Spec: notary tuf/data/roles.go, RestrictDelegationPathPrefixes: a broader path is dropped, not narrowed.
+        """
+        for child in self._roles[role].delegations:
+            yield child.name, tuple(path for path in child.paths if _covers(path, paths))
+
+    def _effective_paths(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        queue: deque[tuple[str, tuple[str, ...]]] = deque([(TARGETS, ("",))])
+        while queue:
+            role, paths = queue.popleft()
+            if role not in found:
+                found[role] = paths
+                if role in self._roles:
+                    queue.extend(self._children(role, paths))
+        return found
+
+    def _is_asked_first(self, role: str) -> bool:
+        return (role == RELEASES or role.startswith(f"{RELEASES}/")) and bool(self._paths.get(role))
+
+
+def assign_keys(needed: Mapping[str, int], signed: Mapping[str, tuple[str, ...]]) -> str | None:
+    """Give each signer as many public keys of its own as it `needed`, out of those that it `signed` with.
+
+    Returns None if that is possible, else the first signer for whom no key is left: one public key stands for one
+    signer.
+    """
+    owner: dict[str, str] = {}
+
+    def give(signer: str, seen: set[str]) -> bool:
+        for key in signed[signer]:
+            if key in seen or owner.get(key) == signer:
+                continue
+            seen.add(key)
+            if key not in owner or give(owner[key], seen):
+                owner[key] = signer
+                return True
+        return False
+
+    for signer, count in needed.items():
+        if not all(give(signer, set()) for _ in range(count)):
+            return signer
+    return None
+
+
+def _covers(name: str, paths: tuple[str, ...]) -> bool:
+    return any(name.startswith(path) for path in paths)
+
+
+def _digest(info: FileInfo, tag: str, role: str) -> str:
+    if not info.sha256:
+        msg = f"{quote(role)} lists {quote(tag)} without a sha256 of 32 bytes"
+        raise RejectedError(msg, code=Code.MALFORMED, subject=role, expected="a sha256 of 32 bytes")
+    return f"sha256:{info.sha256.hex()}"
+
+
+def _not_signed(tag: str, why: str) -> RejectedError:
+    return RejectedError(f"tag {quote(tag)} is not signed: {why}", code=Code.TAG_NOT_SIGNED, subject=tag, found=why)
+
+
+def _signer_missing(role: str, tag: str, why: str) -> RejectedError:
+    msg = f"required signer {quote(role)} has not signed {quote(tag)}: {why}"
+    return RejectedError(msg, code=Code.SIGNER_MISSING, subject=role, expected=f"an entry for {tag}", found=why)

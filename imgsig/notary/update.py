@@ -1,0 +1,223 @@
+"""One update: find the root to trust, then timestamp, snapshot, targets and delegations, refreshing the root once.
+
+Spec: docs/notary-v1.md, "The update"; notary client/tufclient.go, bootstrapClient, update, updateRoot.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import final
+
+from imgsig.authority import Question
+from imgsig.codes import Code
+from imgsig.errors import InconclusiveError, RejectedError, VerificationError
+from imgsig.notary.documents import Documents, may_be_stale_root
+from imgsig.notary.metadata import FileInfo, Role, Targets, parse_root
+from imgsig.notary.pinning import still_satisfies
+from imgsig.notary.roots import RootRules, TrustedRoot, check_root_expiry, rolled_back, verify_anchor, verify_root
+from imgsig.notary.settings import Notary, RootFile
+from imgsig.notary.trusted import SKIPPABLE, TrustedSet
+from imgsig.source import OutageError
+from imgsig.trust import Evidence, Floor, Trust
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The root that an update begins with."""
+
+    root: TrustedRoot
+    evidence: Evidence
+    floors: Mapping[str, Floor]
+    first_version: int
+    """The version from which missing ones in between are walked: as in the client, 1 at first contact."""
+    continues: bool
+    """Whether its chain is the one stored, or follows it."""
+
+
+@final
+class Update:
+    """The state of one update. `run` it once; what it reached is there afterwards even if it failed."""
+
+    def __init__(self, question: Question, settings: Notary, trust: Trust | None) -> None:
+        """Begin with what `trust` remembers of the name, if anything."""
+        self._question = question
+        self._settings = settings
+        self._trust = trust
+        self._rules = RootRules(question.name, question.at, question.limits)
+        self._documents = Documents(
+            question.source, deadline=question.deadline, limits=question.limits, known=trust is not None
+        )
+        self.trusted: TrustedSet | None = None
+        self.start: Start | None = None
+        self.is_stale = False
+        """Whether stored documents stood in for a server that could not be reached."""
+
+    def run(self) -> TrustedSet:
+        """Return the verified documents.
+
+        Raises:
+            RejectedError: something that was offered breaks a rule.
+            InconclusiveError: something could not be had.
+        """
+        start = self.start = self._start()
+        self.trusted = TrustedSet(start.root, start.floors, self._question.at, self._question.limits)
+        try:
+            self._pass(self.trusted, self._timestamp_body())
+        except VerificationError as fault:
+            if self.is_stale:
+                msg = f"the server cannot be reached and the stored trust data cannot stand in: {fault}"
+                raise InconclusiveError(msg, code=Code.STALE, subject=fault.subject) from fault
+            if not may_be_stale_root(fault):
+                raise
+            root = self._refresh_root(self.trusted, start.first_version)
+            self.trusted = TrustedSet(root, self.trusted.floors, self._question.at, self._question.limits)
+            self._pass(self.trusted, self._documents.fetch_timestamp())
+        if self._trust is not None:
+            self._check_not_older(self.trusted.root, self._trust)
+        return self.trusted
+
+    def _start(self) -> Start:
+        """Return the root to begin with: the stored one, the rule's file, or the offered one if the anchor trusts it."""
+        anchor = self._settings.anchor
+        if self._trust is not None and still_satisfies(self._trust.evidence, anchor):
+            return self._start_from(self._trust.root, self._trust.evidence, self._trust.floors, continues=True)
+        floors = {} if self._trust is None else _standing(self._trust.floors)
+        if isinstance(anchor, RootFile):
+            evidence = Evidence(anchor.kind, (sha256(anchor.document).hexdigest(),))
+            return self._start_from(anchor.document, evidence, floors, continues=False)
+        body = self._documents.fetch_root()
+        offered = verify_root(body, self._rules, previous=None, min_version=1)
+        evidence = verify_anchor(offered, anchor, self._rules)
+        check_root_expiry(offered, self._question.at)
+        if self._trust is not None:
+            self._check_not_older(offered, self._trust)
+        continues = self._succeeds_stored(body)
+        if continues and self._trust is not None:
+            floors = dict(self._trust.floors)
+        return Start(offered, evidence, floors, first_version=1, continues=continues)
+
+    def _start_from(
+        self, body: bytes, evidence: Evidence, floors: Mapping[str, Floor], *, continues: bool
+    ) -> Start:
+        """Begin with a root at hand. If it has expired, the offered one must follow it directly and be anchored too."""
+        root = verify_root(body, self._rules, previous=None, min_version=1)
+        if root.root.expires >= self._question.at:
+            return Start(root, evidence, floors, root.root.version, continues)
+        offered = self._documents.fetch_root()
+        newer = verify_root(offered, self._rules, previous=root, min_version=root.root.version)
+        if not isinstance(self._settings.anchor, RootFile):
+            verify_anchor(newer, self._settings.anchor, self._rules)
+        check_root_expiry(newer, self._question.at)
+        return Start(newer, evidence, floors, root.root.version, continues)
+
+    def _succeeds_stored(self, body: bytes) -> bool:
+        if self._trust is None:
+            return False
+        try:
+            stored = verify_root(self._trust.root, self._rules, previous=None, min_version=1)
+            verify_root(body, self._rules, previous=stored, min_version=stored.root.version)
+        except RejectedError:
+            return False
+        return True
+
+    def _check_not_older(self, root: TrustedRoot, trust: Trust) -> None:
+        stored_version = parse_root(trust.root, self._question.limits).version
+        if root.root.version < stored_version:
+            raise rolled_back("root", trusted=stored_version, offered=root.root.version)
+
+    def _refresh_root(self, trusted: TrustedSet, first_version: int) -> TrustedRoot:
+        """Return the newest root that follows the trusted one.
+
+        Spec: notary client/tufclient.go, updateRoot.
+        """
+        info = trusted.snapshot.meta["root"] if trusted.snapshot else None
+        if info is not None and info.mismatch(trusted.root.body) is None:
+            return trusted.root
+        newest = self._documents.fetch_root() if info is None else self._documents.fetch("root", info)
+        root = trusted.root
+        try:
+            return self._follow(root, newest, min_version=root.root.version)
+        except RejectedError as error:
+            if error.code is not Code.ROOT_ROTATION:
+                raise
+        newest_version = parse_root(newest, self._question.limits).version
+        if newest_version - first_version > self._question.limits.max_root_rotations:
+            msg = f"root went from version {first_version} to {newest_version} at once"
+            raise RejectedError(msg, code=Code.LIMIT_EXCEEDED, subject="root", found=str(newest_version))
+        for version in range(first_version + 1, newest_version):
+            body = self._documents.fetch_root_version(version)
+            root = verify_root(body, self._rules, previous=root, min_version=version)
+        return self._follow(root, newest, min_version=newest_version)
+
+    def _follow(self, root: TrustedRoot, body: bytes, *, min_version: int) -> TrustedRoot:
+        newer = verify_root(body, self._rules, previous=root, min_version=min_version)
+        check_root_expiry(newer, self._question.at)
+        return newer
+
+    def _pass(self, trusted: TrustedSet, timestamp_body: bytes) -> None:
+        """Load every document below the root, in order."""
+        timestamp = trusted.load_timestamp(timestamp_body)
+        snapshot = trusted.load_snapshot(self._body("snapshot", timestamp.snapshot))
+        targets = trusted.load_targets(self._body("targets", snapshot.meta["targets"]))
+        self._load_delegations(trusted, targets)
+
+    def _load_delegations(self, trusted: TrustedSet, targets: Targets) -> None:
+        """Load every delegated role, depth first, children before the siblings that follow.
+
+        Spec: notary client/tufclient.go, downloadTargets: all roles are loaded, whichever tag is asked for.
+        """
+        waiting: list[tuple[Targets, Role]] = [(targets, role) for role in reversed(targets.delegations)]
+        seen = 0
+        while waiting:
+            parent, role = waiting.pop()
+            if not trusted.is_published(parent, role):
+                continue
+            seen += 1
+            if seen > self._question.limits.max_roles:
+                msg = f"more than {self._question.limits.max_roles} delegated roles"
+                raise RejectedError(msg, code=Code.LIMIT_EXCEEDED, subject="targets")
+            body = self._body(role.name, trusted.entry(role.name))
+            try:
+                child = trusted.load_delegation(parent, role, body)
+            except RejectedError as fault:
+                if fault.code not in SKIPPABLE:
+                    raise
+                trusted.skip(parent, role, fault)
+                continue
+            waiting += [(child, below) for below in reversed(child.delegations)]
+
+    def _timestamp_body(self) -> bytes:
+        """Return the timestamp: the server's, or the stored one if the rule bridges an outage and it is recent."""
+        try:
+            return self._documents.fetch_timestamp()
+        except OutageError as outage:
+            return self._stale_timestamp(outage)
+
+    def _stale_timestamp(self, outage: OutageError) -> bytes:
+        trust, most = self._trust, self._settings.max_stale_seconds
+        if trust is None or not most or not self._question.live:
+            raise outage
+        age = (self._question.at - trust.confirmed_at).total_seconds()
+        body = trust.documents.get("timestamp")
+        if body is None or not 0 <= age <= most:
+            msg = f"{outage}, and the stored trust data was confirmed {age:.0f} seconds ago, not within {most}"
+            raise InconclusiveError(msg, code=Code.STALE, subject="timestamp", expected=f"at most {most} s", found=f"{age:.0f} s") from outage
+        self.is_stale = True
+        return body
+
+    def _body(self, role: str, info: FileInfo) -> bytes:
+        """Return a document from the cache if its hash is the one demanded, else from the source."""
+        most = self._documents.max_bytes(role, info)
+        cached = self._trust.documents.get(role) if self._trust else None
+        if cached is not None and len(cached) <= most and info.mismatch(cached) is None:
+            return cached
+        if self.is_stale:
+            msg = f"the stored trust data lacks {role}"
+            raise InconclusiveError(msg, code=Code.STALE, subject=role)
+        return self._documents.fetch(role, info)
+
+
+def _standing(floors: Mapping[str, Floor]) -> dict[str, Floor]:
+    """Return floors that no change of keys lowers: those of a chain that another anchor has replaced."""
+    return {role: Floor(floor.version, (), 0) for role, floor in floors.items()}

@@ -1,0 +1,244 @@
+"""Bytes to JSON values, strictly: bounded, UTF-8, no duplicate members; and the canonical form that is signed.
+
+The only place that decodes JSON. Values are ``dict``, ``list``, ``str``, ``int``, ``float``, ``bool`` and ``None``; a
+number written with a fraction or an exponent is a ``float``, so that a field that must be an integer can refuse it.
+
+Spec: RFC 8259; OLPC canonical JSON as the reference client writes it (docs/notary-v1.md, "The signed message").
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, cast, final
+
+from imgsig.codes import Code
+from imgsig.errors import RejectedError
+
+MAX_INTEGER: Final = 2**53
+"""Beyond this the reference client, which computes in floating point, signs another number than the one written."""
+
+_MAX_QUOTE: Final = 60
+_SPACE: Final = " \t\r\n"
+_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b'{}[]"'))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of an object whose text is needed too."""
+
+    value: Any
+    text: str
+    """The value exactly as it was written, without surrounding white space."""
+    canonical: bool
+    """Whether `text` was shown to be the canonical form of `value`."""
+
+
+def quote(text: object) -> str:
+    """Return untrusted `text` in quotes, escaped to ASCII and shortened, fit for a message."""
+    shown = str(text)
+    return ascii(shown if len(shown) <= _MAX_QUOTE else shown[:_MAX_QUOTE] + "…")
+
+
+def malformed(where: str, why: str, *, found: str = "") -> RejectedError:
+    """Return the error for a document that breaks its format at the path `where`."""
+    return RejectedError(f"{where}: {why}", code=Code.MALFORMED, subject=where, expected=why, found=found)
+
+
+def parse(body: bytes, *, what: str, max_depth: int) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the one JSON value in `body`.
+
+    Raises:
+        RejectedError: it is not one well-formed value, nested deeper than `max_depth`, not UTF-8, or has a
+            duplicate member, a lone surrogate, or a number that is not finite (``malformed``, subject `what`).
+    """
+    text = _decoded_text(body, what, max_depth)
+    reader = _Reader(what)
+    value, end = reader.value(text, _after_space(text, 0))
+    _expect_end(text, end, what)
+    return value
+
+
+def parse_members(body: bytes, *, what: str, max_depth: int) -> dict[str, Member]:
+    """Return the members of the one JSON object in `body`, each with its text. Raises as `parse` does."""
+    text = _decoded_text(body, what, max_depth)
+    members, end = _members(text, _after_space(text, 0), what)
+    _expect_end(text, end, what)
+    return members
+
+
+def parse_object_text(text: str, *, what: str) -> dict[str, Member]:
+    """Return the members of the object in `text`, which `parse_members` returned. Raises as it does."""
+    members, _ = _members(text, 0, what)
+    return members
+
+
+def canonical(value: Any, *, what: str) -> bytes:  # noqa: ANN401 - any JSON value
+    """Return the canonical form of `value`: the message that signatures and key ids are made over.
+
+    Members sorted, no white space, integers only, and in strings nothing escaped but ``"`` and the backslash.
+
+    Raises:
+        RejectedError: `value` has a number that is no integer, or beyond `MAX_INTEGER` (``malformed``).
+    """
+    return "".join(_canonical(value, what)).encode()
+
+
+def _canonical(value: Any, what: str) -> Iterator[str]:  # noqa: ANN401
+    match value:
+        case bool() | None:
+            yield {True: "true", False: "false", None: "null"}[value]
+        case str():
+            yield '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        case int() | float():
+            if value != int(value) or abs(value) > MAX_INTEGER:
+                raise malformed(what, "numbers must be integers within ±2^53", found=quote(value))
+            yield str(int(value))
+        case dict():
+            separator = "{"
+            for name in sorted(value):
+                yield separator
+                yield from _canonical(name, what)
+                yield ":"
+                yield from _canonical(value[name], what)
+                separator = ","
+            yield "}" if value else "{}"
+        case _:
+            separator = "["
+            for item in value:
+                yield separator
+                yield from _canonical(item, what)
+                separator = ","
+            yield "]" if value else "[]"
+
+
+@final
+class _Reader:
+    """Decodes one value, noting on the way whether it was written in canonical form."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._plain = True
+        self._decoder = json.JSONDecoder(
+            object_pairs_hook=self._object,
+            parse_int=self._integer,
+            parse_float=self._float,
+            parse_constant=self._constant,
+        )
+
+    def value(self, text: str, start: int) -> tuple[Any, int]:
+        try:
+            return self._decoder.raw_decode(text, start)
+        except json.JSONDecodeError as error:
+            raise malformed(self._what, f"not JSON: {error.msg.lower()} at character {error.pos}") from error
+
+    def member(self, text: str, start: int) -> tuple[Member, int]:
+        self._plain = True
+        value, end = self.value(text, start)
+        written = text[start:end]
+        plain = self._plain and not any(mark in written for mark in " \t\r\n\\")
+        return Member(value, written, plain), end
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        names = list(members)
+        if len(names) != len(pairs):
+            seen: set[str] = set()
+            twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+            raise malformed(self._what, f"duplicate member {quote(twice)}", found=quote(twice))
+        if self._plain and names != sorted(names):
+            self._plain = False
+        return members
+
+    def _integer(self, digits: str) -> int | float:
+        if len(digits) > 17:  # noqa: PLR2004 - longer than ±2^53 can be
+            return self._float(digits)
+        if digits == "-0":
+            self._plain = False
+        value = int(digits)
+        if abs(value) > MAX_INTEGER:
+            self._plain = False
+        return value
+
+    def _float(self, digits: str) -> float:
+        self._plain = False
+        value = float(digits)
+        if not math.isfinite(value):
+            raise malformed(self._what, "number out of range", found=quote(digits))
+        return value
+
+    def _constant(self, word: str) -> NoReturn:
+        raise malformed(self._what, f"{word} is not JSON")
+
+
+def _members(text: str, start: int, what: str) -> tuple[dict[str, Member], int]:
+    reader = _Reader(what)
+    if text[start : start + 1] != "{":
+        raise malformed(what, "must be an object", found=quote(text[start : start + 20]))
+    members: dict[str, Member] = {}
+    at = _after_space(text, start + 1)
+    if text[at : at + 1] == "}":
+        return members, at + 1
+    while True:
+        if text[at : at + 1] != '"':
+            raise malformed(what, f"not JSON: expected a member name at character {at}")
+        name, at = cast("tuple[str, int]", reader.value(text, at))
+        at = _after_space(text, at)
+        if text[at : at + 1] != ":":
+            raise malformed(what, f"not JSON: expected a colon at character {at}")
+        member, at = reader.member(text, _after_space(text, at + 1))
+        if name in members:
+            raise malformed(what, f"duplicate member {quote(name)}", found=quote(name))
+        members[name] = member
+        at = _after_space(text, at)
+        closing = text[at : at + 1]
+        if closing == "}":
+            return members, at + 1
+        if closing != ",":
+            raise malformed(what, f"not JSON: expected a comma or a brace at character {at}")
+        at = _after_space(text, at + 1)
+
+
+def _after_space(text: str, at: int) -> int:
+    while text[at : at + 1] in _SPACE and at < len(text):
+        at += 1
+    return at
+
+
+def _expect_end(text: str, end: int, what: str) -> None:
+    if _after_space(text, end) != len(text):
+        raise malformed(what, f"not JSON: more than one value at character {end}")
+
+
+def _decoded_text(body: bytes, what: str, max_depth: int) -> str:
+    _check_depth(body, what, max_depth)
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise malformed(what, f"not UTF-8 at byte {error.start}") from error
+    if "\\u" in text and _has_lone_surrogate(text):
+        raise malformed(what, "has half of a surrogate pair")
+    return text
+
+
+def _has_lone_surrogate(text: str) -> bool:
+    escapes = re.sub(r"\\[^u]", " ", text)
+    escapes = re.sub(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}", "", escapes)
+    return re.search(r"\\u[dD][89a-fA-F]", escapes) is not None
+
+
+def _check_depth(body: bytes, what: str, max_depth: int) -> None:
+    """Refuse nesting beyond `max_depth` before a recursive decoder sees it, whatever else is wrong."""
+    if body.count(b"{") + body.count(b"[") <= max_depth:
+        return
+    structure = body.translate(None, _NOT_STRUCTURE) if b"\\" not in body else _STRINGS.sub(b"", body)
+    structure = _STRINGS.sub(b"", structure).translate(None, _NOT_STRUCTURE)
+    for _ in range(max_depth):
+        if not structure:
+            return
+        structure = structure.replace(b"{}", b"").replace(b"[]", b"")
+    if structure:
+        raise malformed(what, f"nested deeper than {max_depth} levels, or unbalanced")
