@@ -182,8 +182,8 @@ def _time(value: Any, where: str) -> datetime:  # noqa: ANN401 - any JSON value
         time = datetime.fromisoformat(text)
     except ValueError as error:
         raise malformed(where, "must be a time in ISO 8601", found=quote(text)) from error
-    if time.utcoffset() != timedelta(0):
-        raise malformed(where, "must be a time in UTC", found=quote(text))
+    if time.utcoffset() != timedelta(0) or time.isoformat() != text:
+        raise malformed(where, "must be a time in UTC, as 2026-01-31T00:00:00+00:00", found=quote(text))
     return time
 
 
