@@ -30,7 +30,7 @@ types: $(VENV)/.lint ## check types, strictly
 	$(BIN)/python -m mypy
 
 docs: $(VENV)/.docs ## build the documentation into site/
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	$(BIN)/python -m mkdocs build --strict --quiet
 
 peers: ## install the real programs that tests/interop asks (Debian packages; needs root)
 	@missing=; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing=yes; done; \
