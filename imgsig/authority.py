@@ -43,6 +43,10 @@ class Settings(Protocol):
     def system(self) -> str:
         """The section's name in the policy: ``notary``, ``tuf``."""
 
+    @property
+    def trusts_first_use(self) -> bool:
+        """Whether trust begins with whatever is offered first, so that it must outlive the process."""
+
     def endpoint(self, name: str) -> Endpoint:
         """Return where the documents of the signed `name` are kept, by these settings."""
 

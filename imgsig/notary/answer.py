@@ -63,7 +63,7 @@ def answer(  # noqa: PLR0913 - one caller, each by name
         source=question.source.evidence,
         fresh=fresh,
         known_since=known_since,
-        valid_until=min(trusted.root.valid_until, *(role.expires for role in roles)),
+        valid_until=min(trusted.root.certificates_until, *(role.expires for role in roles)),
     )
 
 

@@ -7,7 +7,15 @@ from imgsig.codes import Code
 from imgsig.errors import RejectedError, VerificationError
 from imgsig.limits import Deadline, Limits
 from imgsig.notary.documents import Documents
-from imgsig.notary.metadata import FileInfo, Snapshot, Targets, parse_root, parse_snapshot, parse_targets, parse_timestamp
+from imgsig.notary.metadata import (
+    FileInfo,
+    Snapshot,
+    Targets,
+    parse_root,
+    parse_snapshot,
+    parse_targets,
+    parse_timestamp,
+)
 from imgsig.source import Source
 
 

@@ -92,14 +92,14 @@ def parse_certificate(der: bytes) -> ParsedCertificate:
             warnings.simplefilter("ignore")
             certificate = x509.load_der_x509_certificate(der)
             names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-            constraints = [item.value for item in certificate.extensions if isinstance(item.value, x509.BasicConstraints)]
+            extensions = [item.value for item in certificate.extensions]
             key = certificate.public_key()
         common_name = names[-1].value if names else ""
         return ParsedCertificate(
             der,
             certificate,
             common_name if isinstance(common_name, str) else "",
-            any(constraint.ca for constraint in constraints),
+            any(extension.ca for extension in extensions if isinstance(extension, x509.BasicConstraints)),
             key.key_size if isinstance(key, rsa.RSAPublicKey) else 0,
             certificate.not_valid_before_utc,
             certificate.not_valid_after_utc,

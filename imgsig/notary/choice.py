@@ -54,7 +54,8 @@ class Tree:
                 if info is None:
                     continue
                 if role not in {RELEASES, TARGETS}:
-                    raise _not_signed(tag, f"it is signed by {quote(role)} only, which docker does not take releases from")
+                    why = f"it is signed by {quote(role)} only, which docker does not take releases from"
+                    raise _not_signed(tag, why)
                 return Choice(tag, _digest(info, tag, role), info.length, role)
         raise _not_signed(tag, "no role that docker takes releases from lists it")
 

@@ -47,15 +47,21 @@ class NotaryAuthority:
         """
         if question.state is None and isinstance(self._settings.anchor, FirstUse):
             msg = "a first-use rule trusts nothing that is only in an archive"
-            raise RejectedError(msg, code=Code.ANCHOR_MISMATCH, subject="root", expected="a pinned root", found="first-use")
-        for _ in range(question.limits.max_state_attempts):
+            raise RejectedError(
+                msg, code=Code.ANCHOR_MISMATCH, subject="root", expected="a pinned root", found="first-use"
+            )
+        for attempts_left in reversed(range(question.limits.max_state_attempts)):
+            made = Checks()
             try:
-                return self._attest(question, checks)
+                return self._attest(question, made)
             except InconclusiveError as error:
-                if error.code is not Code.STATE_CONFLICT:
+                if error.code is not Code.STATE_CONFLICT or not attempts_left:
                     raise
-                conflict = error
-        raise conflict
+                made = Checks()
+            finally:
+                checks.extend(made)
+        msg = "max_state_attempts must be at least 1"
+        raise ValueError(msg)
 
     def capture(self, source: Source, *, deadline: Deadline, limits: Limits) -> None:
         """Fetch every document of the name from `source`, verifying none. See `imgsig.authority.Authority`."""
@@ -79,6 +85,7 @@ class NotaryAuthority:
             msg = "an update that ran has a start"
             raise RuntimeError(msg)
         trust = self._remember(question, stored, update, start)
+        checks.passed(Code.ANCHOR_MISMATCH, "root", expected=start.evidence.kind, found=", ".join(start.evidence.ids))
         # 4. The digest.
         _note_origin(question, stored, checks)
         return answer(

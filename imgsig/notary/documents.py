@@ -57,7 +57,8 @@ class Documents:
         """Return the document of `role` that `info` names by its hash.
 
         Raises:
-            RejectedError: it is longer than `info` allows (``limit_exceeded``) or not that document (``hash_mismatch``).
+            RejectedError: it is longer than `info` allows (``limit_exceeded``) or not the document that it names
+                (``hash_mismatch``).
             InconclusiveError: the server lacks it (``missing_metadata``), or as `Source.fetch` says.
         """
         path = f"{role}.{info.sha256.hex()}.json" if info.hashes.get("sha256") else f"{role}.json"

@@ -6,7 +6,7 @@ Spec: docs/notary-v1.md, "Keys and signatures"; notary tuf/data/keys.go, tuf/sig
 import hashlib
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, TypeAlias, final
 
@@ -46,7 +46,7 @@ class PublicKey:
     """The TUF key id: what signatures name, computed from the key as written."""
     canonical_id: str
     """The id of the bare public key: the same for a key and every certificate of it."""
-    native: _Native
+    native: _Native = field(repr=False, compare=False)
     is_pem: bool = False
     """Whether it is an ``rsa`` key in PEM, which only the method of a client in another language can use."""
 

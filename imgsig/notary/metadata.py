@@ -27,6 +27,8 @@ _DELEGATION_NAME: Final = re.compile(r"targets(?:/[-a-z0-9_]+)+")
 _EXPIRES: Final = re.compile(
     r'"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))"', re.ASCII
 )
+_LONG_AGO: Final = datetime(1, 1, 1, tzinfo=UTC)
+_FAR_AHEAD: Final = datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)
 _HASH_BYTES: Final = {"sha256": 32, "sha512": 64}
 
 
@@ -290,7 +292,7 @@ def _expires(text: str, where: str) -> datetime:
     # The reference client reads the JSON text itself, so an escape inside it is refused. Sub-microseconds are cut.
     # Stricter than notary: one-digit hours, a comma before the fraction and offsets of a day or more are refused.
     if text == "null":
-        return datetime.min.replace(tzinfo=UTC)
+        return _LONG_AGO
     match = _EXPIRES.fullmatch(text)
     if match is None:
         raise malformed(where, "must be an RFC 3339 time", found=quote(text))
@@ -301,14 +303,14 @@ def _expires(text: str, where: str) -> datetime:
     try:
         if year == 0:  # before Python's first year, and long past
             datetime(4, month, day, hour, minute, second, micro, UTC)
-            return datetime.min.replace(tzinfo=UTC)
+            return _LONG_AGO
         local = datetime(year, month, day, hour, minute, second, micro, offset)
     except ValueError as error:
         raise malformed(where, "must be a time of the calendar", found=quote(text)) from error
     try:
         return local.astimezone(UTC)
     except OverflowError:
-        return (datetime.min if year == 1 else datetime.max).replace(tzinfo=UTC)
+        return _LONG_AGO if year == 1 else _FAR_AHEAD
 
 
 def _keys(values: dict[str, Any], where: str) -> Mapping[str, Key]:

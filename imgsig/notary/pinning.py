@@ -67,7 +67,9 @@ def acceptable_root_keys(root: Root, name: str, at: datetime, limits: Limits) ->
     if not keys:
         why = "; ".join(faults[:_SHOWN_KEYS]) or "the root role has no key"
         msg = f"no key of the root role can be used for {quote(name)}: {why}"
-        raise RejectedError(msg, code=Code.ROOT_CERTIFICATE, subject="root", expected=f"a certificate for {name}", found=why)
+        raise RejectedError(
+            msg, code=Code.ROOT_CERTIFICATE, subject="root", expected=f"a certificate for {name}", found=why
+        )
     return tuple(keys)
 
 
@@ -142,9 +144,11 @@ def _bundles(root: Root, limits: Limits, faults: list[str]) -> list[tuple[Parsed
     for listed in root.roles["root"].key_ids:
         written = root.keys[listed]
         try:
-            found[key_id(written.keytype, written.public)] = parse_bundle(written.public, limits.max_bundle_certificates)
+            bundle = parse_bundle(written.public, limits.max_bundle_certificates)
         except UnreadableCertificateError as error:
-            faults.append(f"key {listed[:12]} has no certificate that can be read: {error}")
+            faults.append(f"key {quote(listed)} has no certificate that can be read: {error}")
+            continue
+        found[key_id(written.keytype, written.public)] = bundle
     return list(found.values())
 
 

@@ -32,8 +32,8 @@ class TrustedRoot:
     root: Root
     key_ids: tuple[str, ...]
     """Canonical ids of the keys whose signatures were verified, sorted."""
-    valid_until: datetime
-    """The earlier of its expiry and that of the certificates of the keys that signed."""
+    certificates_until: datetime
+    """When the first certificate of the keys that signed expires."""
 
 
 @final
@@ -70,7 +70,7 @@ def verify_root(body: bytes, rules: RootRules, *, previous: TrustedRoot | None, 
     # 6. Not older than the one before.
     if root.version < min_version:
         raise rolled_back("root", trusted=min_version, offered=root.version)
-    until = min([root.expires, *(key.not_after for key in keys if key.key.canonical_id in signers)])
+    until = min(key.not_after for key in keys if key.key.canonical_id in signers)
     return TrustedRoot(body, root, signers, until)
 
 
@@ -112,7 +112,11 @@ def check_unexpired(role: str, expires: datetime, at: datetime) -> None:
     if expires < at:
         msg = f"{role} has expired on {expires:%Y-%m-%d %H:%M:%SZ}"
         raise RejectedError(
-            msg, code=Code.EXPIRED, subject=role, expected=f"an expiry after {at.isoformat()}", found=expires.isoformat()
+            msg,
+            code=Code.EXPIRED,
+            subject=role,
+            expected=f"an expiry after {at.isoformat()}",
+            found=expires.isoformat(),
         )
 
 

@@ -210,6 +210,11 @@ class Notary:
             raise faults.error()
         return cls(anchor=anchor, server=server, signers=signers, max_stale_seconds=max_stale_seconds)
 
+    @property
+    def trusts_first_use(self) -> bool:
+        """Whether trust begins with whatever root is offered first."""
+        return isinstance(self.anchor, FirstUse)
+
     def endpoint(self, name: str) -> Endpoint:
         """Return where the trust data of the signed `name` is kept, by these settings.
 

@@ -14,7 +14,9 @@ from imgsig.strictjson import malformed, quote
 
 __all__ = ["Structure", "json_object", "malformed"]
 
-_FOLDS: Final = str.maketrans("ſ\u212a", "sk")
+_LONG_S, _KELVIN = "\u017f", "\u212a"
+_FOLDS: Final = str.maketrans(_LONG_S + _KELVIN, "sk")
+"""The two letters beyond ASCII that Go takes for an ASCII one when it ignores case."""
 
 
 def json_object(value: object, where: str) -> dict[str, Any]:
@@ -42,12 +44,11 @@ class Structure:
         """
         self._fields = fields
         self.where = where
-        for name in fields:
-            if name not in known and known:
-                # Stricter than notary: it takes "Targets" or "targetſ" for "targets", and merges both.
-                folded = name.translate(_FOLDS).lower() if name.isascii() or "ſ" in name or "\u212a" in name else name
-                if folded in known:
-                    raise malformed(where, f"{quote(name)} must be written {folded}", found=quote(name))
+        for name in sorted(fields.keys() - known):
+            # Stricter than notary: it takes "Targets" for "targets", and merges both.
+            folded = name.translate(_FOLDS)
+            if folded.isascii() and folded.lower() in known:
+                raise malformed(where, f"{quote(name)} must be written {folded.lower()}", found=quote(name))
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names of all members."""

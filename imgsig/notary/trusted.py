@@ -138,7 +138,9 @@ class TrustedSet:
             return True
         if self._floor_in_force(role, parent.keys) is not None:
             msg = f"{role.name} has vanished from the snapshot, though it is still delegated"
-            raise RejectedError(msg, code=Code.ROLLBACK, subject=role.name, expected="an entry in the snapshot", found="none")
+            raise RejectedError(
+                msg, code=Code.ROLLBACK, subject=role.name, expected="an entry in the snapshot", found="none"
+            )
         self.checks.passed(Code.ROLLBACK, role.name, expected="published or never seen", found="never seen")
         return False
 
@@ -160,7 +162,8 @@ class TrustedSet:
 
     def _note_root(self) -> None:
         root = self.root.root
-        self.checks.passed(Code.ROOT_CERTIFICATE, "root", found=f"certificates valid until {self.root.valid_until.isoformat()}")
+        until = self.root.certificates_until.isoformat()
+        self.checks.passed(Code.ROOT_CERTIFICATE, "root", found=f"certificates valid until {until}")
         self._note_signed("root", root.roles["root"].threshold, self.root.key_ids)
         self.checks.passed(Code.EXPIRED, "root", found=root.expires.isoformat())
 
@@ -180,7 +183,9 @@ class TrustedSet:
         """Return what the verified snapshot says of the document of `role`, which it lists."""
         return self._snapshot().meta[role]
 
-    def _accept(self, role: Role, keys: Mapping[str, Key], document: Timestamp | Snapshot | Targets, body: bytes) -> None:
+    def _accept(
+        self, role: Role, keys: Mapping[str, Key], document: Timestamp | Snapshot | Targets, body: bytes
+    ) -> None:
         """Check signatures, version and expiry in this order; only what passes all becomes a floor."""
         listed = _public_keys(role, keys)
         signers = verify_signatures(document.envelope, role.name, listed, role.threshold)
@@ -209,7 +214,9 @@ class TrustedSet:
         mismatch = info.mismatch(body)
         if mismatch is not None:
             msg = f"{subject} is not the document that was vouched for: {mismatch}"
-            raise RejectedError(msg, code=Code.HASH_MISMATCH, subject=subject, expected=info.sha256.hex(), found=mismatch)
+            raise RejectedError(
+                msg, code=Code.HASH_MISMATCH, subject=subject, expected=info.sha256.hex(), found=mismatch
+            )
         self.checks.passed(Code.HASH_MISMATCH, subject, found=info.sha256.hex())
 
 

@@ -48,6 +48,7 @@ class Update:
         self._documents = Documents(
             question.source, deadline=question.deadline, limits=question.limits, known=trust is not None
         )
+        self._bodies: dict[str, bytes] = {} if trust is None else dict(trust.documents)
         self.trusted: TrustedSet | None = None
         self.start: Start | None = None
         self.is_stale = False
@@ -78,7 +79,7 @@ class Update:
         return self.trusted
 
     def _start(self) -> Start:
-        """Return the root to begin with: the stored one, the rule's file, or the offered one if the anchor trusts it."""
+        """Return the root to begin with: the stored one, the rule's file, or an offered one that the anchor trusts."""
         anchor = self._settings.anchor
         if self._trust is not None and still_satisfies(self._trust.evidence, anchor):
             return self._start_from(self._trust.root, self._trust.evidence, self._trust.floors, continues=True)
@@ -202,20 +203,23 @@ class Update:
         body = trust.documents.get("timestamp")
         if body is None or not 0 <= age <= most:
             msg = f"{outage}, and the stored trust data was confirmed {age:.0f} seconds ago, not within {most}"
-            raise InconclusiveError(msg, code=Code.STALE, subject="timestamp", expected=f"at most {most} s", found=f"{age:.0f} s") from outage
+            raise InconclusiveError(
+                msg, code=Code.STALE, subject="timestamp", expected=f"at most {most} s", found=f"{age:.0f} s"
+            ) from outage
         self.is_stale = True
         return body
 
     def _body(self, role: str, info: FileInfo) -> bytes:
-        """Return a document from the cache if its hash is the one demanded, else from the source."""
+        """Return a document at hand if its hash is the one demanded, else the source's."""
         most = self._documents.max_bytes(role, info)
-        cached = self._trust.documents.get(role) if self._trust else None
+        cached = self._bodies.get(role)
         if cached is not None and len(cached) <= most and info.mismatch(cached) is None:
             return cached
         if self.is_stale:
             msg = f"the stored trust data lacks {role}"
             raise InconclusiveError(msg, code=Code.STALE, subject=role)
-        return self._documents.fetch(role, info)
+        self._bodies[role] = self._documents.fetch(role, info)
+        return self._bodies[role]
 
 
 def _standing(floors: Mapping[str, Floor]) -> dict[str, Floor]:
