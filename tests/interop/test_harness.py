@@ -1,12 +1,14 @@
 """The harness does what it says: the real programs start, answer, refuse and stop."""
 
 import json
+import socket
 
 import pytest
 import requests
 
 from tests.interop.conftest import Peers
 from tests.support.peers import RELEASES, DockerRegistry, NotaryServer, ProgramError, Publisher, RootAuthority
+from tests.support.sockets import SocketForbiddenError, sockets_forbidden
 
 
 def test_a_published_tag_is_found_by_a_client_that_knows_nothing(
@@ -164,3 +166,10 @@ def test_a_registry_may_demand_tokens(peers: Peers) -> None:
         answer = session.get(f"{registry.url}/v2/", verify=str(peers.tls.ca_file), timeout=10)
 
     assert answer.headers["WWW-Authenticate"].startswith("Bearer realm=")
+
+
+def test_forbidden_sockets_are_refused_and_allowed_again(notary_server: NotaryServer) -> None:
+    with sockets_forbidden(), pytest.raises(SocketForbiddenError):
+        socket.create_connection(("127.0.0.1", notary_server.port))
+
+    socket.create_connection(("127.0.0.1", notary_server.port)).close()
