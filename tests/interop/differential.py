@@ -41,6 +41,8 @@ class Case:
     """What the reference client does at the last step."""
     stricter: str = ""
     """The key in ``docs/differences.md`` of the reason why imgsig refuses what the client accepts."""
+    wider: str = ""
+    """The key in ``docs/differences.md`` of the reason why imgsig accepts what the client refuses: pins by key id."""
     start: Callable[[], SignedRepository] = SignedRepository
     tag: str = "latest"
     docker: bool | None = None
@@ -66,7 +68,7 @@ class Outcome:
         seen = f"step {self.step}: oracle {self.oracle}; imgsig {self.ours}"
         if self.ours.crashed:
             return f"imgsig crashed; {seen}"
-        if self.relation is Relation.LAXER:
+        if self.relation is Relation.LAXER and not self.case.wider:
             return f"imgsig is laxer; {seen}"
         if not self.expected:
             return f"the reference client was expected to {self.case.expect}; {seen}"
@@ -74,6 +76,8 @@ class Outcome:
             return f"imgsig is stricter without a reason; {seen}"
         if self.relation is Relation.AGREE and self.case.stricter:
             return f"imgsig was expected to be stricter ({self.case.stricter}); {seen}"
+        if self.relation is not Relation.LAXER and self.case.wider:
+            return f"imgsig was expected to be wider ({self.case.wider}); {seen}"
         return ""
 
 

@@ -1,6 +1,5 @@
 """What the steps of a differential case bend, and how both clients are asked about it."""
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -9,7 +8,7 @@ from typing import Final, TypeAlias, final
 
 from imgsig.authority import Question
 from imgsig.codes import Code
-from imgsig.errors import ImgsigError, VerificationError
+from imgsig.errors import ImgsigError
 from imgsig.limits import Deadline, Limits
 from imgsig.notary.client import NotaryAuthority
 from imgsig.notary.settings import Anchor, FirstUse, Notary, RootCA, RootKeys
@@ -19,7 +18,7 @@ from imgsig.trust import Stored, Trust
 from imgsig.verdict import Checks
 from tests.support.memory_source import MemorySource
 from tests.support.oracle import Oracle, OracleVerdict, Pinning
-from tests.support.repository import BASE_ROLES, Reply, SignedRepository
+from tests.support.repository import SignedRepository
 
 TIMEOUT_SECONDS: Final = 60.0
 
@@ -80,8 +79,8 @@ class Stage:
     repository: SignedRepository
     trust_dir: Path
     tag: str = "latest"
-    anchor: Anchor = field(default_factory=FirstUse)
-    """What imgsig's rule trusts."""
+    anchor: Callable[[], Anchor] = FirstUse
+    """Makes what imgsig's rule trusts; a refusal to make it is imgsig's answer."""
     pinning: Pinning | None = None
     """What the reference client's configuration pins."""
     offline: bool = False
@@ -93,14 +92,14 @@ class Stage:
 
     def pin_keys(self, *ids: str, disable_tofu: bool = False) -> None:
         """Let both clients trust these root keys for the repository's name."""
-        self.anchor = RootKeys(ids)
+        self.anchor = lambda: RootKeys(ids)
         self.pinning = Pinning({self.repository.name: list(ids)}, disable_tofu=disable_tofu)
 
     def pin_ca(self, pem: bytes, prefix: str | None = None) -> None:
         """Let both clients trust root certificates issued by these authorities."""
         file = self.trust_dir.parent / f"{self.trust_dir.name}-ca.pem"
         file.write_bytes(pem)
-        self.anchor = RootCA(pem)
+        self.anchor = lambda: RootCA(pem)
         self.pinning = Pinning(ca={self.repository.name if prefix is None else prefix: str(file)})
 
     def local_path(self, role: str) -> Path:
@@ -141,8 +140,18 @@ def ask_oracle(stage: Stage, oracle: Oracle, *, docker: bool | None = None) -> O
 
 def ask_imgsig(stage: Stage) -> OurVerdict:
     """Return what imgsig says about the same question, its documents answered from memory."""
-    settings = Notary(anchor=stage.anchor, max_stale_seconds=stage.max_stale_seconds)
-    question = Question(
+    try:
+        settings = Notary(anchor=stage.anchor(), max_stale_seconds=stage.max_stale_seconds)
+        attestation = NotaryAuthority(settings).attest(_question(stage), Checks())
+    except ImgsigError as error:
+        return OurVerdict(accepted=False, code=str(error.code), message=str(error))
+    except Exception as error:  # noqa: BLE001 - a crash is a finding, not an answer
+        return OurVerdict(accepted=False, code="crash", message=f"{type(error).__name__}: {error}", crashed=True)
+    return OurVerdict(accepted=True, digest=attestation.digest, code=str(Code.OK))
+
+
+def _question(stage: Stage) -> Question:
+    return Question(
         name=stage.repository.name,
         tag=stage.tag,
         digest="",
@@ -153,15 +162,6 @@ def ask_imgsig(stage: Stage) -> OurVerdict:
         deadline=Deadline(TIMEOUT_SECONDS),
         limits=Limits(),
     )
-    try:
-        attestation = NotaryAuthority(settings).attest(question, Checks())
-    except VerificationError as error:
-        return OurVerdict(accepted=False, code=str(error.code), message=str(error))
-    except ImgsigError as error:
-        return OurVerdict(accepted=False, code=str(error.code), message=str(error))
-    except Exception as error:  # noqa: BLE001 - a crash is a finding, not an answer
-        return OurVerdict(accepted=False, code="crash", message=f"{type(error).__name__}: {error}", crashed=True)
-    return OurVerdict(accepted=True, digest=attestation.digest, code=str(Code.OK))
 
 
 @final

@@ -210,9 +210,9 @@ class SignedRepository:
     def list_keys(self, role: str, *keys: SigningKey, threshold: int | None = None) -> None:
         """Let the parent of a role list exactly these keys for it, whoever signs it."""
         parent = self.root if role in BASE_ROLES else self.delegations(role)
-        parent["keys"].update({key.id: key.to_json() for key in keys})
+        parent["keys"].update({key.listed_id: key.to_json() for key in keys})
         entry = self.root["roles"].setdefault(role, {"threshold": 1}) if role in BASE_ROLES else self.entry(role)
-        entry["keyids"] = [key.id for key in keys]
+        entry["keyids"] = [key.listed_id for key in keys]
         entry["threshold"] = entry["threshold"] if threshold is None else threshold
 
     def set_keys(self, role: str, *keys: SigningKey, threshold: int | None = None) -> None:
@@ -241,7 +241,7 @@ class SignedRepository:
         label = f"{role} {self._rotations}"
         made = root_key(self.name, kind, label) if role == "root" else make_key(kind, label)
         new, old = list(keys) or [made], self.signers[role]
-        listed = [key for key in old if key.id in self.entry(role)["keyids"]]
+        listed = [key for key in old if key.listed_id in self.entry(role)["keyids"]]
         self.list_keys(role, *new)
         keep = role == "root" if keep_old_signature is None else keep_old_signature
         if sign:
@@ -345,7 +345,7 @@ class SignedRepository:
     def _fingerprint(self, role: str) -> str:
         hooks = self._hooks.get(role)
         changes = [] if hooks is None else [id(hook) for kind in _Hooks.__slots__ for hook in getattr(hooks, kind)]
-        signers = [(key.id, key.method, key.keytype) for key in self.signers[role]]
+        signers = [(key.id, key.true_id, key.method) for key in self.signers[role]]
         return repr((self._with_meta(role), changes, signers))
 
     def _changed(self, role: str) -> bool:

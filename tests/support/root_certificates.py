@@ -2,6 +2,7 @@
 
 import subprocess
 import tempfile
+import warnings
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -133,7 +134,8 @@ def _name(form: CertificateForm) -> x509.Name:
     if form.organization:
         attributes.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, form.organization))
     if form.common_name is not None:
-        attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, form.common_name, _validate=False))
+        with warnings.catch_warnings(action="ignore"):
+            attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, form.common_name, _validate=False))
     return x509.Name(attributes)
 
 

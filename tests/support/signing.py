@@ -38,7 +38,9 @@ class SigningKey:
     private: PrivateKey
     method: str
     claimed_id: str = ""
-    """The id used instead of the true one; empty for the true one."""
+    """The id that its signatures bear instead of the true one; empty for the true one."""
+    claimed_listing: str = ""
+    """The id under which it is listed instead of the true one; empty for the true one."""
 
     @property
     def true_id(self) -> str:
@@ -47,8 +49,13 @@ class SigningKey:
 
     @property
     def id(self) -> str:
-        """The id under which the key is listed and signs."""
+        """The id that its signatures bear."""
         return self.claimed_id or self.true_id
+
+    @property
+    def listed_id(self) -> str:
+        """The id under which it is listed."""
+        return self.claimed_listing or self.true_id
 
     @property
     def canonical_id(self) -> str:
@@ -80,7 +87,15 @@ class SigningKey:
 
     def with_id(self, claimed_id: str) -> Self:
         """Return the key listed and signing under another id."""
+        return replace(self, claimed_id=claimed_id, claimed_listing=claimed_id)
+
+    def with_signing_id(self, claimed_id: str) -> Self:
+        """Return the key listed as before, but signing under another id."""
         return replace(self, claimed_id=claimed_id)
+
+    def with_listing_id(self, listed_id: str) -> Self:
+        """Return the key listed under another id, but signing as before."""
+        return replace(self, claimed_listing=listed_id)
 
     def with_method(self, method: str) -> Self:
         """Return the key signing by another method, or naming it so."""
