@@ -86,7 +86,7 @@ class RootCA:
         """Refuse what holds no certificate."""
         pem: object = self.pem
         if not isinstance(pem, bytes) or not _CERTIFICATE.search(pem):
-            raise PolicyError((f"{self.kind}: {shown(self.file)} holds no certificate in PEM",))
+            raise PolicyError((f"{_place(self.kind, self.file)} holds no certificate in PEM",))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "RootCA":
@@ -123,7 +123,7 @@ class RootFile:
         """Refuse an empty document."""
         document: object = self.document
         if not isinstance(document, bytes) or not document.strip():
-            raise PolicyError((f"{self.kind}: {shown(self.file)} holds no root document",))
+            raise PolicyError((f"{_place(self.kind, self.file)} holds no root document",))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "RootFile":
@@ -234,6 +234,10 @@ class Notary:
         if self.max_stale_seconds:
             items["max-stale-seconds"] = self.max_stale_seconds
         return items
+
+
+def _place(kind: str, file: str) -> str:
+    return f"{kind}: {shown(file)}" if file else f"{kind}:"
 
 
 def _named(file: str, kind: str) -> str:
