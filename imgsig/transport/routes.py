@@ -1,0 +1,77 @@
+"""Which server's settings belong to an address, and the TLS contexts that follow from them."""
+
+import threading
+from typing import final
+
+from imgsig.errors import UsageError
+from imgsig.limits import Limits
+from imgsig.transport.addresses import Address
+from imgsig.transport.connections import Route
+from imgsig.transport.proxies import Proxies
+from imgsig.transport.servers import Server
+from imgsig.transport.tls import WatchedContext, load_context
+
+
+@final
+class Routes:
+    """The settings of all servers. A TLS context is loaded once for all that share its files."""
+
+    def __init__(self, servers: tuple[Server, ...], *, proxies: Proxies, ca_bundle: str | None, limits: Limits) -> None:
+        """Hold what was given; no file is read yet.
+
+        Raises:
+            UsageError: two of the servers have the same URL.
+        """
+        self._servers = {server.url: server for server in servers}
+        if len(self._servers) != len(servers):
+            msg = "servers: the same URL is given twice"
+            raise UsageError(msg)
+        self._proxies = proxies
+        self._ca_bundle = ca_bundle
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._contexts: dict[tuple[tuple[str, ...], tuple[str, str] | None], WatchedContext] = {}
+
+    def server(self, url: str) -> Server:
+        """Return what is known of the server at `url`; of an unknown one, that nothing is special about it.
+
+        Raises:
+            UsageError: the URL is malformed.
+        """
+        plain = Server(url)
+        return self._servers.get(plain.url, plain)
+
+    def route(self, server: Server) -> Route:
+        """Return how to reach `server`.
+
+        Raises:
+            UsageError: one of its files cannot be used.
+        """
+        return self._route(server.address, server.ca_files, server.client_pair)
+
+    def realm_route(self, server: Server, realm: Address) -> Route:
+        """Return how to reach a token service that `server` named.
+
+        It is known by its own settings if there are some, else by the server's: but the client certificate is shown
+        to the server's own host only.
+
+        Raises:
+            UsageError: one of the files cannot be used.
+        """
+        own = next((known for known in self._servers.values() if known.address.origin == realm.origin), None)
+        known = own or server
+        shown = known.client_pair if realm.host == known.address.host else None
+        return self._route(realm, known.ca_files, shown)
+
+    def _route(self, address: Address, ca_files: tuple[str, ...], client: tuple[str, str] | None) -> Route:
+        context = self._context(ca_files, client) if address.secure else None
+        return Route(address.origin, context, self._proxies.proxy_for(address))
+
+    def _context(self, ca_files: tuple[str, ...], client: tuple[str, str] | None) -> WatchedContext:
+        with self._lock:
+            context = self._contexts.get((ca_files, client))
+            if context is None:
+                context = self._contexts[ca_files, client] = load_context(
+                    ca_bundle=self._ca_bundle, ca_files=ca_files, client_certificate=client, limits=self._limits
+                )
+            return context
