@@ -10,16 +10,17 @@ from imgsig.errors import PolicyError
 
 _T = TypeVar("_T")
 _MAX_SHOWN: Final = 80
+_MAX_PATH: Final = 500
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,80}", re.ASCII)
 _KINDS: Final[Mapping[type, str]] = {
     bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list", dict: "a table",
 }
 
 
-def shown(text: object) -> str:
-    """Return `text` as a message may show it: quoted, ASCII, no longer than a line."""
+def shown(text: object, *, max_characters: int = _MAX_SHOWN) -> str:
+    """Return `text` as a message may show it: quoted, ASCII, and cut off where it would be too long."""
     written = str(text)
-    return ascii(written[:_MAX_SHOWN]) + ("..." if len(written) > _MAX_SHOWN else "")
+    return ascii(written[:max_characters]) + ("..." if len(written) > max_characters else "")
 
 
 def kind_of(value: object) -> str:
@@ -158,7 +159,8 @@ def load_file(path: str | os.PathLike[str], *, max_bytes: int, place: str = "") 
     Raises:
         PolicyError: it cannot be read, or is longer than `max_bytes`. The fault begins with `place` and names the file.
     """
-    before = f"{place}: {shown(path)}" if place else shown(path)
+    name = shown(path, max_characters=_MAX_PATH)
+    before = f"{place}: {name}" if place else name
     try:
         with Path(path).open("rb") as file:
             content = file.read(max_bytes + 1)

@@ -16,10 +16,12 @@ def parse_toml(text: str, *, place: str, max_bytes: int) -> Mapping[str, object]
     Raises:
         PolicyError: it is longer than `max_bytes`, or no TOML; the fault is of `place`.
     """
-    if len(text.encode(errors="surrogatepass")) > max_bytes:
-        raise PolicyError((f"{place}: is larger than {max_bytes} bytes",))
     try:
+        if len(text.encode()) > max_bytes:
+            raise PolicyError((f"{place}: is larger than {max_bytes} bytes",))
         return tomllib.loads(text)
+    except UnicodeEncodeError as error:
+        raise PolicyError((f"{place}: is not TOML: character {error.start} is half of a surrogate pair",)) from error
     except ValueError as error:  # a TOMLDecodeError, or a number too long to be read
         message = str(error).encode("ascii", "backslashreplace").decode()[:_MAX_MESSAGE]
         raise PolicyError((f"{place}: is not TOML: {message[:1].lower()}{message[1:]}",)) from error
