@@ -79,7 +79,7 @@ class FolderState:
             import fcntl  # noqa: F401, PLC0415 - POSIX only
         except ImportError as error:
             msg = "a state folder needs a POSIX system"
-            raise UsageError(msg, hint="keep the state in memory, and anchor every rule by something other") from error
+            raise UsageError(msg, hint="keep the state in memory, and let no rule begin with first use") from error
         self.path = Path(path).absolute()
         self._limits = limits
         self._files = files or Files()
@@ -101,7 +101,8 @@ class FolderState:
         Raises:
             InconclusiveError: it is there but cannot be read (``state_unreadable``); never taken for "nothing".
         """
-        with self._translated(name), self._entry(entry_name(system, name)) as entry:
+        entry_id = entry_name(system, name)
+        with self._translated(name, entry_id), self._entry(entry_id) as entry:
             if entry is None:
                 return _NOTHING
             attempts = 0
@@ -109,7 +110,7 @@ class FolderState:
                 record = self._record(entry)
                 if record is None:
                     return _NOTHING
-                _check_owner(record, entry_name(system, name))
+                _check_owner(record, entry_id)
                 documents = self._documents(entry, record)
                 attempts += 1
                 complete = len(documents) == len(record.document_hashes) or attempts >= self._limits.max_state_attempts
@@ -125,7 +126,8 @@ class FolderState:
         Raises:
             InconclusiveError: it is there but cannot be read (``state_unreadable``).
         """
-        with self._translated(name), self._entry(entry_name(system, name)) as entry:
+        entry_id = entry_name(system, name)
+        with self._translated(name, entry_id), self._entry(entry_id) as entry:
             return self._generation(entry)
 
     def commit(self, system: str, name: str, trust: Trust, *, expected: str, deadline: Deadline) -> Stored:
@@ -140,11 +142,12 @@ class FolderState:
         hashes = {role: hashlib.sha256(body).hexdigest() for role, body in trust.documents.items()}
         bodies = {hashes[role]: body for role, body in trust.documents.items()}
         generation = os.urandom(16).hex()
-        with self._translated(name):
+        entry_id = entry_name(system, name)
+        with self._translated(name, entry_id):
             raw = encode_record(Record(system, name, generation, trust, hashes))
             if len(raw) > self._limits.max_state_bytes:
                 raise TooLargeError(_TRUST, self._limits.max_state_bytes)
-            with self._entry(entry_name(system, name), make=not expected) as entry:
+            with self._entry(entry_id, make=not expected) as entry:
                 if entry is None:
                     raise _conflict(name)
                 with locked(_LOCK, within=entry, deadline=deadline, files=self._files):
@@ -160,10 +163,10 @@ class FolderState:
             InconclusiveError: an entry is there but cannot be read (``state_unreadable``).
         """
         found = []
-        with self._translated("every name"), self._state() as state:
+        with self._translated("every name", ""), self._state() as state:
             entry_ids = [] if state is None else list(filter(is_sha256, names_in(state)))
         for entry_id in entry_ids:
-            with self._translated(entry_id), self._entry(entry_id) as entry:
+            with self._translated(entry_id, entry_id), self._entry(entry_id) as entry:
                 record = None if entry is None else self._record(entry)
                 if record is not None:
                     _check_owner(record, entry_id)
@@ -177,7 +180,8 @@ class FolderState:
             InconclusiveError: it could not be removed, or another process held the lock until the deadline
                 (``state_unreadable``).
         """
-        with self._translated(name), self._entry(entry_name(system, name)) as entry:
+        entry_id = entry_name(system, name)
+        with self._translated(name, entry_id), self._entry(entry_id) as entry:
             if entry is None:
                 return False
             with locked(_LOCK, within=entry, deadline=deadline, files=self._files):
@@ -190,20 +194,18 @@ class FolderState:
             return known
 
     @contextmanager
-    def _translated(self, subject: str) -> Iterator[None]:
+    def _translated(self, subject: str, entry_id: str) -> Iterator[None]:
         """Turn what the disk and the format say into the one answer for a caller."""
         try:
             yield
-        except OSError as error:
-            place = "" if error.filename is None else f"{quote(error.filename)} "
-            why = f"{place}{error.strerror or type(error).__name__}"
-            raise self._unreadable(subject, why) from error
-        except RejectedError as error:
-            raise self._unreadable(subject, str(error)) from error
-
-    def _unreadable(self, subject: str, why: str) -> InconclusiveError:
-        msg = f"the stored trust of {quote(subject)} in {quote(self.path)} cannot be used: {why}"
-        return InconclusiveError(msg, code=Code.STATE_UNREADABLE, subject=subject)
+        except (OSError, RejectedError) as error:
+            why = str(error)
+            if isinstance(error, OSError):
+                place = "" if error.filename is None else f"{quote(error.filename)} "
+                why = f"{place}{error.strerror or type(error).__name__}"
+            folder = ascii(str(self.path / entry_id))
+            msg = f"the stored trust of {quote(subject)} in {folder} cannot be used: {why}"
+            raise InconclusiveError(msg, code=Code.STATE_UNREADABLE, subject=subject) from error
 
     @contextmanager
     def _state(self) -> Iterator[int | None]:
@@ -313,7 +315,11 @@ def entry_name(system: str, name: str) -> str:
 
 
 def _check_owner(record: Record, entry_id: str) -> None:
-    if entry_name(record.system, record.name) != entry_id:
+    try:
+        owner = entry_name(record.system, record.name)
+    except UsageError as error:
+        raise malformed(_TRUST, str(error)) from error
+    if owner != entry_id:
         raise malformed(_TRUST, "is the record of another name", found=quote(record.name))
 
 

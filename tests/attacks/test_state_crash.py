@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,11 @@ def forget(state: FolderState) -> None:
 
 
 def stored_version(path: Path) -> int:
-    return version_of(FolderState(path).load(SYSTEM, NAME, deadline=Deadline(10)).trust)
+    """Return the version that a new process would find, having checked that it finds all of it."""
+    trust = FolderState(path).load(SYSTEM, NAME, deadline=Deadline(10)).trust
+    version = version_of(trust)
+    assert trust == (trust_at(version) if version else None)
+    return version
 
 
 def prepared(path: Path, commits: int) -> Path:
@@ -55,11 +60,29 @@ def prepared(path: Path, commits: int) -> Path:
     return path
 
 
-CASES = [(0, commit_next, FIRST_COMMIT), (1, commit_next, LATER_COMMIT), (1, forget, FORGET)]
+@dataclass(frozen=True)
+class Case:
+    """A change of the state over so many commits, and every step that it takes on the disk."""
+
+    change: Change
+    commits: int
+    steps: list[str]
+
+    @property
+    def new_version(self) -> int:
+        return 0 if self.change is forget else self.commits + 1
+
+    @property
+    def lasting_step(self) -> int:
+        """The step that makes the change outlive a loss of power; after it there is only tidying up."""
+        return len(self.steps) - self.steps[::-1].index("sync folder")
+
+
+CASES = [Case(commit_next, 0, FIRST_COMMIT), Case(commit_next, 1, LATER_COMMIT), Case(forget, 1, FORGET)]
 EVERY_STEP = [
-    pytest.param(commits, change, step, steps, id=f"{change.__name__}-over-{commits}-step-{step}")
-    for commits, change, steps in CASES
-    for step in range(1, len(steps) + 1)
+    pytest.param(case, step, id=f"{case.change.__name__}-over-{case.commits}-step-{step}")
+    for case in CASES
+    for step in range(1, len(case.steps) + 1)
 ]
 DISKS = [
     pytest.param(stopping_disk, id="stop"),
@@ -68,53 +91,47 @@ DISKS = [
 ]
 
 
-@pytest.mark.parametrize(("commits", "change", "steps"), CASES)
-def test_each_step_is_on_the_disk_before_the_next_relies_on_it(
-    tmp_path: Path, commits: int, change: Change, steps: list[str]
-) -> None:
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.change.__name__}-over-{case.commits}")
+def test_each_step_is_on_the_disk_before_the_next_relies_on_it(tmp_path: Path, case: Case) -> None:
     """Documents before the record that names them; write, sync, rename, sync of the folder; removal at the end."""
     disk = RecordingDisk()
-    change(FolderState(prepared(tmp_path / "state", commits), files=disk))
-    assert disk.steps == steps
+    case.change(FolderState(prepared(tmp_path / "state", case.commits), files=disk))
+    assert disk.steps == case.steps
 
 
 @pytest.mark.parametrize("disk", DISKS)
-@pytest.mark.parametrize(("commits", "change", "step", "steps"), EVERY_STEP)
+@pytest.mark.parametrize(("case", "step"), EVERY_STEP)
 def test_a_stop_at_any_step_leaves_the_old_trust_or_the_new(
-    tmp_path: Path, disk: Callable[[int], RecordingDisk], commits: int, change: Change, step: int, steps: list[str]
+    tmp_path: Path, disk: Callable[[int], RecordingDisk], case: Case, step: int
 ) -> None:
-    path = prepared(tmp_path / "state", commits)
-    old, new = commits, (0 if change is forget else commits + 1)
+    path = prepared(tmp_path / "state", case.commits)
 
-    status = in_child(lambda: change(FolderState(path, files=disk(step))))
+    status = in_child(lambda: case.change(FolderState(path, files=disk(step))))
 
     assert status == STOPPED
-    lasting = len(steps) - steps[::-1].index("sync folder")
-    allowed = {old, new} if step <= lasting else {new}
+    allowed = {case.commits, case.new_version} if step <= case.lasting_step else {case.new_version}
     assert stored_version(path) in allowed
     check_that_it_can_be_used(path)
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES, errno.EMFILE])
-@pytest.mark.parametrize(("commits", "change", "step", "steps"), EVERY_STEP)
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.ENOENT])
+@pytest.mark.parametrize(("case", "step"), EVERY_STEP)
 def test_an_error_at_any_step_is_said_and_leaves_the_old_trust(
-    tmp_path: Path, code: int, commits: int, change: Change, step: int, steps: list[str]
+    tmp_path: Path, code: int, case: Case, step: int
 ) -> None:
-    path = prepared(tmp_path / "state", commits)
-    old, new = commits, (0 if change is forget else commits + 1)
-    lasting = len(steps) - steps[::-1].index("sync folder")
+    path = prepared(tmp_path / "state", case.commits)
     state = FolderState(path, files=failing_disk(step, code))
 
-    if step > lasting:  # Only the tidying up failed: that is no failure.
-        change(state)
-        assert stored_version(path) == new
+    if step > case.lasting_step:  # Only the tidying up failed: that is no failure.
+        case.change(state)
+        assert stored_version(path) == case.new_version
     else:
         with pytest.raises(InconclusiveError) as caught:
-            change(state)
+            case.change(state)
         assert caught.value.code is Code.STATE_UNREADABLE
         assert os.strerror(code) in str(caught.value)
         assert isinstance(caught.value.__cause__, OSError)
-        assert stored_version(path) == (old if step < lasting else new)
+        assert stored_version(path) == (case.commits if step < case.lasting_step else case.new_version)
     check_that_it_can_be_used(path)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -265,12 +265,13 @@ class TestFolder:
     @pytest.mark.parametrize(
         "damage",
         [
-            lambda raw: b"",
+            lambda raw: raw[:0],
             lambda raw: raw[:40],
             lambda raw: raw[: len(raw) // 2],
             lambda raw: b"\0" * len(raw),
             lambda raw: raw.replace(b"imgsig-state/1", b"imgsig-state/2"),
             lambda raw: raw.replace(NAME.encode(), b"another/name"),
+            lambda raw: raw.replace(NAME.encode(), b"a\\u0000b"),
             lambda raw: raw.replace(b'"system": "notary"', b'"system": "tuf"'),
         ],
     )
@@ -405,7 +406,7 @@ class when_damage_is_seen(logging.Handler):  # noqa: N801 - read as a sentence
         self.records.append(record)
         self._callback(len(self.records))
 
-    def __enter__(self) -> "when_damage_is_seen":
+    def __enter__(self) -> Self:
         logging.getLogger("imgsig").addHandler(self)
         return self
 
