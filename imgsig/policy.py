@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Protocol, cast, final
+from typing import Final, Protocol, Self, cast, final
 
 from imgsig.authority import Authority, Settings
 from imgsig.errors import PolicyError, UsageError
-from imgsig.faults import Faults, Table, kind_of, load_file, shown
+from imgsig.faults import Faults, Table, kind_of, load_file, shown, shown_path
 from imgsig.limits import Limits
 from imgsig.notary.settings import Notary
 from imgsig.patterns import EVERYTHING, candidates, check_distinct, check_names, check_signed_as, substitute
@@ -29,6 +29,13 @@ class SectionSettings(Settings, Protocol):
     @property
     def server(self) -> str | None:
         """The server that the section names, or None if it goes by the name's registry."""
+
+    def with_server(self, url: str) -> Self:
+        """Return these settings with the server at `url`.
+
+        Raises:
+            PolicyError: it is no URL of a server.
+        """
 
     def to_items(self) -> Mapping[str, object]:
         """Return the section: texts, numbers, truths, and tuples of texts."""
@@ -149,8 +156,8 @@ class Policy:
         try:
             text = content.decode()
         except UnicodeDecodeError as error:
-            raise PolicyError((f"{shown(path)}: is not UTF-8: byte {error.start} is wrong",)) from error
-        return _parse_policy(text, shown(path), Path(path).absolute().parent)
+            raise PolicyError((f"{shown_path(path)}: is not UTF-8: byte {error.start} is wrong",)) from error
+        return _parse_policy(text, shown_path(path), Path(path).absolute().parent)
 
     @classmethod
     def parse(cls, text: str, *, folder: str | os.PathLike[str] | None = None) -> "Policy":
@@ -184,6 +191,14 @@ class Policy:
         """
         return Policy((*self.rules, rule))
 
+    def with_default_server(self, system: str, url: str) -> "Policy":
+        """Return this policy with the server at `url` in every section for `system` that names none.
+
+        Raises:
+            PolicyError: it is no URL of a server.
+        """
+        return Policy(tuple(_with_default_server(rule, system, url) for rule in self.rules))
+
     def to_toml(self) -> str:
         """Return the text of a policy file that says the same. Public keys have become key ids.
 
@@ -211,6 +226,14 @@ def load_authority(settings: Settings) -> Authority:
         raise UsageError(msg)
     module, _, name = section.authority.partition(":")
     return cast("Authority", getattr(importlib.import_module(module), name)(settings))
+
+
+def _with_default_server(rule: Rule, system: str, url: str) -> Rule:
+    sections = [
+        section.with_server(url) if section.system == system and section.server is None else section
+        for section in rule.sections
+    ]
+    return Rule(rule.names, sections=sections, signed_as=rule.signed_as, exempt=rule.exempt)
 
 
 def _order(section: Settings) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Final, TypeAlias, cast, final
 
 from imgsig.errors import PolicyError, UsageError
-from imgsig.faults import Faults, Table, kind_of, load_file, shown
+from imgsig.faults import Faults, Table, kind_of, load_file, shown, shown_path
 from imgsig.limits import Limits
 from imgsig.notary.pins import parse_pin
 from imgsig.reference import DEFAULT_REGISTRY
@@ -215,6 +215,16 @@ class Notary:
         """Whether trust begins with whatever root is offered first."""
         return isinstance(self.anchor, FirstUse)
 
+    def with_server(self, url: str) -> "Notary":
+        """Return these settings with the server at `url`.
+
+        Raises:
+            PolicyError: it is no URL of a server.
+        """
+        return Notary(
+            anchor=self.anchor, server=url, signers=self.signers, max_stale_seconds=self.max_stale_seconds
+        )
+
     def endpoint(self, name: str) -> Endpoint:
         """Return where the trust data of the signed `name` is kept, by these settings.
 
@@ -237,7 +247,7 @@ class Notary:
 
 
 def _place(kind: str, file: str) -> str:
-    return f"{kind}: {shown(file)}" if file else f"{kind}:"
+    return f"{kind}: {shown_path(file)}" if file else f"{kind}:"
 
 
 def _named(file: str, kind: str) -> str:
