@@ -1,9 +1,9 @@
 """Which server's settings belong to an address, and the TLS contexts that follow from them."""
 
 import threading
+from collections.abc import Mapping
 from typing import final
 
-from imgsig.errors import UsageError
 from imgsig.limits import Limits
 from imgsig.transport.addresses import Address
 from imgsig.transport.connections import Route
@@ -16,16 +16,11 @@ from imgsig.transport.tls import WatchedContext, load_context
 class Routes:
     """The settings of all servers. A TLS context is loaded once for all that share its files."""
 
-    def __init__(self, servers: tuple[Server, ...], *, proxies: Proxies, ca_bundle: str | None, limits: Limits) -> None:
-        """Hold what was given; no file is read yet.
-
-        Raises:
-            UsageError: two of the servers have the same URL.
-        """
-        self._servers = {server.url: server for server in servers}
-        if len(self._servers) != len(servers):
-            msg = "servers: the same URL is given twice"
-            raise UsageError(msg)
+    def __init__(
+        self, servers: Mapping[str, Server], *, proxies: Proxies, ca_bundle: str | None, limits: Limits
+    ) -> None:
+        """Hold what was given, `servers` by URL; no file is read yet."""
+        self._servers = servers
         self._proxies = proxies
         self._ca_bundle = ca_bundle
         self._limits = limits
