@@ -23,6 +23,11 @@ def shown(text: object, *, max_characters: int = _MAX_SHOWN) -> str:
     return ascii(written[:max_characters]) + ("..." if len(written) > max_characters else "")
 
 
+def shown_path(path: str | os.PathLike[str]) -> str:
+    """Return `path` as a message may show it: in full, unless it is longer than any that people use."""
+    return shown(path, max_characters=_MAX_PATH)
+
+
 def kind_of(value: object) -> str:
     """Return what people call the type of a value in a policy."""
     return _KINDS.get(type(value), "a " + type(value).__name__)
@@ -159,7 +164,7 @@ def load_file(path: str | os.PathLike[str], *, max_bytes: int, place: str = "") 
     Raises:
         PolicyError: it cannot be read, or is longer than `max_bytes`. The fault begins with `place` and names the file.
     """
-    name = shown(path, max_characters=_MAX_PATH)
+    name = shown_path(path)
     before = f"{place}: {name}" if place else name
     try:
         with Path(path).open("rb") as file:
