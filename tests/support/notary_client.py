@@ -76,7 +76,7 @@ class NotaryClient:
         if program is None:
             msg = "notary is not installed"
             raise ProgramError(msg)
-        done = subprocess.run(  # noqa: S603 - a program of the harness, no shell
+        done = subprocess.run(
             [program, "-c", str(self._configuration), "-d", str(self.trust), *arguments],
             cwd=self.folder,
             env=self._environment,

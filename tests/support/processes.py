@@ -82,7 +82,7 @@ class Program:
         if self.running:
             return
         with self.log.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - a program of the harness, no shell
+            self._process = subprocess.Popen(
                 self._arguments,
                 cwd=self._folder,
                 env=self._environment,
