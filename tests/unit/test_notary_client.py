@@ -15,7 +15,7 @@ from imgsig.limits import Deadline
 from imgsig.notary.settings import Anchor, FirstUse, RootFile, RootKeys
 from imgsig.state import FolderState, MemoryState
 from imgsig.trust import Evidence, Stored, Trust
-from tests.support.asking import Asker
+from tests.support.asker import Asker
 from tests.support.repository import EXPIRES, Reply, SignedRepository
 from tests.support.root_certificates import root_key
 from tests.support.signing import make_key
