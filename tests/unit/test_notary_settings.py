@@ -321,6 +321,18 @@ def test_wrong_values_are_refused_in_programs_too() -> None:
         RootKeys(KEY)
 
 
+def test_a_server_can_be_put_in_place_of_another() -> None:
+    notary = Notary(anchor=RootKeys([KEY]), server="https://a.example", signers=["alice"], max_stale_seconds=5)
+    assert notary.with_server("https://b.example/") == replace(notary, server="https://b.example")
+    with pytest.raises(PolicyError, match=r"notary\.server: must be https"):
+        notary.with_server("b.example")
+
+
+def test_only_first_use_trusts_first_use() -> None:
+    assert Notary(anchor=FirstUse()).trusts_first_use
+    assert not Notary(anchor=RootKeys([KEY])).trusts_first_use
+
+
 def test_settings_are_values() -> None:
     notary = Notary(anchor=RootKeys([KEY]), signers=["alice"])
     assert pickle.loads(pickle.dumps(notary)) == notary  # noqa: S301 - its own pickle
