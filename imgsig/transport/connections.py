@@ -62,6 +62,7 @@ class _Adapter(HTTPAdapter):
     def __init__(self, route: Route, watch: Watch) -> None:
         self._route = route
         self._watch = watch
+        self._pool: HTTPConnectionPool | None = None
         super().__init__(pool_connections=1, pool_maxsize=1)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as in requests
@@ -76,10 +77,12 @@ class _Adapter(HTTPAdapter):
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, *_: object, **__: object
     ) -> HTTPConnectionPool:
-        proxy = self._route.proxy
-        manager = self.proxy_manager_for(proxy) if proxy else self.poolmanager
-        options = {} if self._route.context is None else {"ssl_context": self._route.context}
-        return cast("HTTPConnectionPool", manager.connection_from_url(request.url, pool_kwargs=options))
+        if self._pool is None:  # a route leads to one server, so the first request decides for all
+            proxy = self._route.proxy
+            manager = self.proxy_manager_for(proxy) if proxy else self.poolmanager
+            options = {} if self._route.context is None else {"ssl_context": self._route.context}
+            self._pool = cast("HTTPConnectionPool", manager.connection_from_url(request.url, pool_kwargs=options))
+        return self._pool
 
     def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
         """Change nothing: the context says whom to believe."""

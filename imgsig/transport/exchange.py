@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, final
 
 import requests
 import urllib3
+from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
 from imgsig.codes import Code
@@ -28,7 +29,7 @@ LOGGER: Final = logging.getLogger("imgsig")
 _CHUNK: Final = 1024 * 1024
 _READ_IN_PART: Final = frozenset({401, 404})
 """Refusals whose body says something, or whose connection is worth keeping."""
-_LENGTH: Final = re.compile(r"[0-9]{1,18}")
+_LENGTH: Final = re.compile(r"[0-9]{1,64}")
 _REFUSED_TUNNEL: Final = re.compile(r"Tunnel connection failed: ([0-9]{3})")
 _MAX_CAUSES: Final = 16
 
@@ -49,7 +50,7 @@ class Request:
     wanted: Container[int] = frozenset({200})
     method: Literal["GET", "POST"] = "GET"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: str | None = field(default=None, repr=False)
+    body: bytes | None = field(default=None, repr=False)
 
 
 @final
@@ -120,8 +121,13 @@ def _exchange(lines: Lines, line: Line, request: Request, deadline: Deadline) ->
 
 
 def _head(line: Line, request: Request, deadline: Deadline) -> requests.Response:
+    prepared = requests.PreparedRequest()  # filled in here: the URL goes out as it was checked, not quoted anew
+    prepared.method, prepared.url = request.method, request.url
     headers = {"User-Agent": user_agent(), "Accept-Encoding": "identity", **request.headers}
-    prepared = requests.Request(request.method, request.url, headers=headers, data=request.body).prepare()
+    if request.body is not None:
+        prepared.body = request.body
+        headers["Content-Length"] = str(len(request.body))
+    prepared.headers = CaseInsensitiveDict(headers)
     try:
         return line.send(prepared, deadline=deadline)
     except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
@@ -191,7 +197,7 @@ def _head_failed(error: Exception, line: Line) -> InconclusiveError:
             return OutageError(msg, code=Code.UNREACHABLE, subject=peer)
         if isinstance(cause, OSError) and cause.errno is not None:
             return line.watch.failed(cause)
-    return InconclusiveError(f"{peer} does not answer in HTTP", code=Code.BAD_RESPONSE, subject=peer)
+    return InconclusiveError(f"{peer} gave no well-formed HTTP answer", code=Code.BAD_RESPONSE, subject=peer)
 
 
 def _tunnel_refused(status: int, peer: str) -> InconclusiveError:

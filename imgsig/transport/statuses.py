@@ -14,6 +14,7 @@ from imgsig.transport.exchange import Answer
 MAX_RETRY_AFTER_SECONDS: Final = 86400.0
 """The longest wait that a server's word is passed on for."""
 
+_FAILURES: Final = range(500, 600)
 _OBJECT: Final = re.compile(rb"[ \t\r\n]*\{")
 _MARKUP: Final = re.compile(rb"\s*<")
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
@@ -52,7 +53,7 @@ def outage(answer: Answer, origin: str) -> OutageError | None:
     """Return the error for a 429 or a 5xx; None for any other status."""
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         failure = OutageError(f"{origin} asks to slow down (429)", code=Code.THROTTLED, subject=origin)
-    elif answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    elif answer.status in _FAILURES:
         failure = OutageError(f"{origin} failed with status {answer.status}", code=Code.UNREACHABLE, subject=origin)
     else:
         return None

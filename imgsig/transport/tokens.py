@@ -168,7 +168,7 @@ class Grants:
             body = urlencode([*form, ("refresh_token", credential.identity_token)])
             url += f"?{realm.query}" if realm.query else ""
             headers = {"Content-Type": "application/x-www-form-urlencoded"}
-            return Request(url=url, method="POST", headers=headers, body=body, **shared)
+            return Request(url=url, method="POST", headers=headers, body=body.encode(), **shared)
         headers = {}
         if credential is not None and credential.username and credential.password:
             question = [*question, ("account", credential.username)]

@@ -1,79 +1,36 @@
-"""One authority, asked about one in-memory repository again and again, with a state between the questions."""
+"""Ask a server for a document in one line, as an authority would."""
 
-from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Final, final
+from pathlib import Path
+from typing import Any, Final
 
-import pytest
+from imgsig.limits import Deadline
+from imgsig.source import Endpoint, Source
+from imgsig.transport import HttpSources, Server
+from tests.support.hostile import HostileServer
 
-from imgsig.authority import Question, State
-from imgsig.codes import Code
-from imgsig.errors import VerificationError
-from imgsig.limits import Deadline, Limits
-from imgsig.notary.client import NotaryAuthority
-from imgsig.notary.settings import Anchor, Notary, RootKeys
-from imgsig.state import MemoryState
-from imgsig.verdict import Attestation, Checks
-from tests.support.memory_source import LOCATION, MemorySource
-from tests.support.repository import SignedRepository
-
-TAG: Final = "latest"
+NAME: Final = "registry.test/team/app"
+FOLDER: Final = f"/v2/{NAME}/_trust/tuf/"
+SCOPE: Final = f"repository:{NAME}:pull"
+DOCUMENT: Final = "timestamp.json"
+TARGET: Final = FOLDER + DOCUMENT
+"""Where a server finds what `fetch` asks for."""
+MAX_BYTES: Final = 64 * 1024
 
 
-@final
-class Asker:
-    """Asks about `repository`, trusting its first root keys unless told otherwise."""
+def endpoint(url: str, *, name: str = NAME, scope: str = SCOPE) -> Endpoint:
+    """Return where Docker Content Trust keeps the documents of `name` on the server at `url`."""
+    return Endpoint("notary", name, url, f"/v2/{name}/_trust/tuf/", scope)
 
-    def __init__(self, repository: SignedRepository, *, anchor: Anchor | None = None, state: State | None = None) -> None:
-        """Start without trust, or with what `state` has."""
-        self.repository = repository
-        self.anchor: Anchor = anchor or RootKeys(key.canonical_id for key in repository.signers["root"])
-        self.state: State | None = state or MemoryState()
-        self.signers: tuple[str, ...] = ()
-        self.max_stale_seconds = 0
-        self.limits = Limits()
-        self.now: datetime = repository.now
-        self.live = True
-        self.location = LOCATION
-        self.checks = Checks()
 
-    def ask(self, tag: str = TAG, *, digest: str = "") -> Attestation:
-        """Return what the authority says, having forgotten earlier requests and checks."""
-        self.repository.requests.clear()
-        self.checks = Checks()
-        question = Question(
-            name=self.repository.name,
-            tag=tag,
-            digest=digest,
-            at=self.now,
-            source=MemorySource(self.repository.served, location=self.location),
-            live=self.live,
-            state=self.state,
-            deadline=Deadline(60),
-            limits=self.limits,
-        )
-        settings = Notary(anchor=self.anchor, signers=self.signers, max_stale_seconds=self.max_stale_seconds)
-        return NotaryAuthority(settings).attest(question, self.checks)
+def client(server: HostileServer, *, ca: Path | None = None, server_options: Any = None, **options: Any) -> HttpSources:  # noqa: ANN401 - those of HttpSources
+    """Return a client that believes `ca` for `server`."""
+    settings = Server(server.url, ca_file=ca, **(server_options or {}))
+    return HttpSources(servers=[settings], **options)
 
-    def error(self, tag: str = TAG, *, digest: str = "") -> VerificationError:
-        """Return the error that the authority raises; it must raise one."""
-        with pytest.raises(VerificationError) as caught:
-            self.ask(tag, digest=digest)
-        return caught.value
 
-    def code(self, tag: str = TAG, *, digest: str = "") -> Code:
-        """Return the code of the error that the authority raises."""
-        return self.error(tag, digest=digest).code
-
-    def limit(self, **limits: int) -> None:
-        """Change some of the limits."""
-        self.limits = replace(self.limits, **limits)
-
-    def wait(self, **duration: float) -> None:
-        """Let time pass."""
-        self.now += timedelta(**duration)
-
-    @property
-    def requests(self) -> list[str]:
-        """What the last question requested, the hash in each path cut out."""
-        return [".".join(part for part in path.split(".") if len(part) != 64) for path in self.repository.requests]
+def fetch(
+    sources: HttpSources | Source, url: str = "", *, path: str = DOCUMENT, seconds: float = 5, max_bytes: int = MAX_BYTES
+) -> bytes:
+    """Fetch one document; from the server at `url`, unless a source is given."""
+    source = sources.open(endpoint(url)) if isinstance(sources, HttpSources) else sources
+    return source.fetch(path, max_bytes=max_bytes, deadline=Deadline(seconds))
