@@ -3,15 +3,17 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from os import PathLike, fspath
+from pathlib import Path
 from typing import Final, final
 
 from imgsig.codes import Code
-from imgsig.errors import InconclusiveError, RejectedError
+from imgsig.errors import InconclusiveError, RejectedError, UsageError
 from imgsig.limits import Deadline, Limits
 from imgsig.strictjson import parse, quote
 from imgsig.transport.credential_helper import find_helper, run_helper
 from imgsig.transport.credentials import Credential
-from imgsig.transport.docker_config import DockerConfig
+from imgsig.transport.docker_config import DockerConfig, parse_docker_config
 
 DOCKER_HUB: Final = "https://index.docker.io/v1/"
 """The address under which Docker keeps the login for docker.io."""
@@ -47,6 +49,25 @@ class DockerCredentials:
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[float, Credential | None]] = {}
+
+    @classmethod
+    def load(
+        cls, file: str | PathLike[str], *, path: str = "", environment: Mapping[str, str] | None = None
+    ) -> "DockerCredentials":
+        """Return the logins of the Docker configuration in `file`, such as ``~/.docker/config.json``.
+
+        Raises:
+            UsageError: it cannot be read or is malformed. No such file: the cause is a `FileNotFoundError`.
+        """
+        limits = Limits()
+        try:
+            with Path(file).open("rb") as opened:
+                body = opened.read(limits.max_config_bytes + 1)
+        except OSError as error:
+            reason = (error.strerror or "input/output error").lower()
+            msg = f"docker config.json {fspath(file)!a} cannot be read: {reason}"
+            raise UsageError(msg) from error
+        return cls(parse_docker_config(body, limits=limits), path=path, environment=environment, limits=limits)
 
     def __repr__(self) -> str:
         """Show nothing of what is kept."""
