@@ -4,6 +4,7 @@ import ast
 import inspect
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,10 @@ from typing import Any, Final
 import pytest
 
 import imgsig
+from imgsig.cli.arguments import make_parser
+from imgsig.cli.statuses import STATUSES, USAGE
 from imgsig.codes import Code, Outcome
+from imgsig.limits import DEFAULT_TIMEOUT_SECONDS, Limits
 from imgsig.policy import Policy
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -58,7 +62,7 @@ def blocks(*languages: str) -> list[Block]:
 
 
 def headings(page: str) -> list[str]:
-    return [title for _, title in _HEADING.findall(_FENCE.sub("", page_text(page)))]
+    return [title.replace("`", "") for _, title in _HEADING.findall(_FENCE.sub("", page_text(page)))]
 
 
 def anchors(page: str) -> set[str]:
@@ -87,6 +91,33 @@ def test_the_codes_that_nothing_gives_yet_are_said_to_be_so() -> None:
     assert set(re.findall(r"`(\w+)`", sentence[1])) == unused
 
 
+def test_the_exit_statuses_are_documented() -> None:
+    text = page_text("docs/codes.md")
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (\d+) \|$", text, re.MULTILINE))
+    assert rows == {outcome.value: str(status) for outcome, status in STATUSES.items()}
+    assert f"exits with {USAGE}." in text
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence", "bound"),
+    [
+        ("notary-v1.md", r"deeper than (\S+) levels", Limits().max_json_depth),
+        ("notary-v1.md", r"at most (\S+) signatures", Limits().max_signatures),
+        ("notary-v1.md", r"at most (\S+) keys", Limits().max_root_keys),
+        ("notary-v1.md", r"no document may be longer than (\S+) MiB", Limits().max_document_bytes >> 20),
+        ("notary-v1.md", r"`timestamp.json` \| (\S+) MiB", Limits().max_timestamp_bytes >> 20),
+        ("notary-v1.md", r"at most (\S+) certificates in a bundle", Limits().max_bundle_certificates),
+        ("notary-v1.md", r"at most (\S+) certificates in a path", Limits().max_chain_certificates),
+        ("notary-v1.md", r"at most (\S+) of them", Limits().max_root_rotations),
+        ("trust-model.md", r"a deadline, (\S+) seconds by default", int(DEFAULT_TIMEOUT_SECONDS)),
+        ("embedding.md", r"for the whole call, (\S+) by default", int(DEFAULT_TIMEOUT_SECONDS)),
+    ],
+)
+def test_a_bound_that_a_page_tells_is_the_bound(page: str, sentence: str, bound: int) -> None:
+    text = re.sub(r"\s+", " ", page_text(f"docs/{page}"))
+    assert re.findall(sentence, text) == [f"{bound:,}"]
+
+
 # -- examples -----------------------------------------------------------------------------------------------------
 
 
@@ -107,6 +138,27 @@ def test_an_example_in_python_uses_names_and_arguments_that_exist(block: Block) 
 def test_every_example_that_should_run_is_there() -> None:
     for page, mark in RUN:
         assert any(block.page == page and mark in block.text for block in blocks("python"))
+
+
+def command_lines() -> Iterator[tuple[str, str]]:
+    """Yield every call of imgsig with arguments, in blocks for a shell and within sentences: the page and the call."""
+    for page in PAGES:
+        shell = "\n".join(block.text for block in blocks("sh", "console") if block.page == page)
+        calls = re.findall(r"\bimgsig ([a-z][^#|&)\n]*)", shell.replace("\\\n", " "))
+        calls += re.findall(r"`imgsig ([a-z]+(?: [a-z]+)? [^`…]*[A-Z.:][^`…]*)`", _FENCE.sub("", page_text(page)))
+        yield from ((page, call.strip()) for call in calls)
+
+
+@pytest.mark.parametrize(("page", "call"), sorted(set(command_lines())))
+def test_a_call_of_the_command_is_one_that_it_understands(page: str, call: str) -> None:
+    words = [word for word in shlex.split(call) if word not in {">", "2>"}]
+    assert make_parser().parse_args(words).run, page
+
+
+def test_the_readme_opens_with_what_a_user_types() -> None:
+    first = next(block.text for block in blocks("sh") if block.page == "README.md")
+    commands = [line.split() for line in first.splitlines() if line and not line.startswith("#")]
+    assert [words[:2] for words in commands] == [["pip", "install"], ["imgsig", "anchor"], ["imgsig", "verify"]]
 
 
 @pytest.mark.parametrize("block", blocks("toml"), ids=str)
