@@ -47,6 +47,8 @@ class Case:
     tag: str = "latest"
     docker: bool | None = None
     """Whether the client is asked for docker's choice; None for whenever there are delegations."""
+    http: bool = False
+    """Whether imgsig asks over HTTP too, because the case is about how documents are sent."""
 
 
 @final
@@ -106,7 +108,11 @@ def _play(stage: Stage, step: Step, case: Case, oracle: Oracle) -> tuple[OracleV
     replies = {where: list(answers) for where, answers in stage.repository.replies.items()}
     theirs = ask_oracle(stage, oracle, docker=case.docker)
     stage.repository.replies = replies
-    ours = ask_imgsig(stage)
+    if case.http:
+        with oracle.serving(stage.repository) as stage.url:
+            ours = ask_imgsig(stage)
+    else:
+        ours = ask_imgsig(stage)
     return theirs, ours, relate(theirs, ours)
 
 

@@ -12,8 +12,9 @@ from imgsig.errors import ImgsigError
 from imgsig.limits import Deadline, Limits
 from imgsig.notary.client import NotaryAuthority
 from imgsig.notary.settings import Anchor, FirstUse, Notary, RootCA, RootKeys
-from imgsig.source import OutageError, SourceEvidence
+from imgsig.source import OutageError, Source, SourceEvidence
 from imgsig.state import MemoryState
+from imgsig.transport import HttpSources
 from imgsig.trust import Stored, Trust
 from imgsig.verdict import Checks
 from tests.support.memory_source import MemorySource
@@ -86,6 +87,8 @@ class Stage:
     offline: bool = False
     """Whether no server can be reached."""
     max_stale_seconds: int = 0
+    url: str = ""
+    """The server that imgsig asks over HTTP; empty to answer it from memory."""
     state: RememberingState = field(default_factory=RememberingState)
     notes: dict[str, object] = field(default_factory=dict)
     """What one step leaves for a later one."""
@@ -141,8 +144,12 @@ def ask_oracle(stage: Stage, oracle: Oracle, *, docker: bool | None = None) -> O
 def ask_imgsig(stage: Stage) -> OurVerdict:
     """Return what imgsig says about the same question, its documents answered from memory."""
     try:
-        settings = Notary(anchor=stage.anchor(), max_stale_seconds=stage.max_stale_seconds)
-        attestation = NotaryAuthority(settings).attest(_question(stage), Checks())
+        settings = Notary(
+            anchor=stage.anchor(), server=stage.url or None, max_stale_seconds=stage.max_stale_seconds
+        )
+        with HttpSources() as servers:
+            source = servers.open(settings.endpoint(stage.repository.name)) if stage.url else _in_memory(stage)
+            attestation = NotaryAuthority(settings).attest(_question(stage, source), Checks())
     except ImgsigError as error:
         return OurVerdict(accepted=False, code=str(error.code), message=str(error))
     except Exception as error:  # noqa: BLE001 - a crash is a finding, not an answer
@@ -150,13 +157,17 @@ def ask_imgsig(stage: Stage) -> OurVerdict:
     return OurVerdict(accepted=True, digest=attestation.digest, code=str(Code.OK))
 
 
-def _question(stage: Stage) -> Question:
+def _in_memory(stage: Stage) -> Source:
+    return _Unreachable() if stage.offline else MemorySource(stage.repository.served)
+
+
+def _question(stage: Stage, source: Source) -> Question:
     return Question(
         name=stage.repository.name,
         tag=stage.tag,
         digest="",
         at=datetime.now(UTC),
-        source=_Unreachable() if stage.offline else MemorySource(stage.repository.served),
+        source=source,
         live=True,
         state=stage.state,
         deadline=Deadline(TIMEOUT_SECONDS),

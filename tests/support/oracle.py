@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -119,6 +121,13 @@ class Oracle:
         folder = self._home / f"trust-{next(self._numbers)}"
         folder.mkdir()
         return folder
+
+    @contextmanager
+    def serving(self, repository: SignedRepository) -> Iterator[str]:
+        """Serve a repository and give the URL of its server."""
+        key = f"r{next(self._numbers)}"
+        yield self._server.add(key, repository)
+        self._server.remove(key)
 
     def lookup(
         self,

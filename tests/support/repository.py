@@ -50,6 +50,9 @@ class Reply:
     status: int = 200
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
+    """With ``Transfer-Encoding: chunked`` the server cuts the body into chunks itself."""
+    cut_short: bool = False
+    """Whether the connection is closed after the body, however long it was said to be."""
 
 
 @dataclass(slots=True)
@@ -374,10 +377,13 @@ class SignedRepository:
         hooks = self._hooks.get(role, _Hooks())
         for edit in hooks.edit:
             edit(signed)
-        text = canonical(signed)
+        message = text = canonical(signed)
+        if min(text) < ord(" "):  # the canonical form does not escape control characters, so it is no JSON then
+            text = json.dumps(signed, separators=(",", ":")).encode()
         for rewrite in hooks.rewrite:
             text = rewrite(text)
-        message = message_of(text) if hooks.rewrite else text
+        if hooks.rewrite:
+            message = message_of(text)
         for change in hooks.message:
             message = change(text)
         signatures = [key.sign(message) for key in self.signers[role]]

@@ -40,7 +40,10 @@ class StaticServer:
                 if not names & {"content-length", "transfer-encoding"}:
                     self.send_header("Content-Length", str(len(reply.body)))
                 self.end_headers()
-                self.wfile.write(reply.body)
+                chunked = "transfer-encoding" in names
+                self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(reply.body), reply.body) if chunked else reply.body)
+                if reply.cut_short:
+                    self.close_connection = True
 
             def log_message(self, *_: object) -> None:
                 return
