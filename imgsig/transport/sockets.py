@@ -219,8 +219,8 @@ def resolve(host: str, port: int, watch: Watch, *, look_up: LookUp) -> list[tupl
 
 def tls_failed(peer: str, error: ssl.SSLError) -> InconclusiveError:
     """Return the error for a TLS connection that could not be made, or broke."""
-    reason = getattr(error, "verify_message", None) or error.reason or "connection closed"
-    shown = str(reason).strip(".").replace("_", " ")
+    words = getattr(error, "verify_message", None) or getattr(error, "reason", None) or "connection closed"
+    shown = str(words).strip(".").replace("_", " ")
     msg = f"TLS with {peer} failed: {shown[:1].lower()}{shown[1:]}"
     return InconclusiveError(ascii(msg)[1:-1], code=Code.TLS, subject=peer, found=shown)
 

@@ -302,6 +302,8 @@ class HostileServer:
     """Demand a client certificate of this CA."""
     newest_tls: ssl.TLSVersion | None = None
     """Speak no newer TLS than this."""
+    greeting: bytes = b""
+    """Send this to whoever connects, before any handshake."""
     stalled_handshake: bool = False
     """Accept connections and say nothing at all."""
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -401,6 +403,7 @@ class HostileServer:
         number = self.connections
         with contextlib.suppress(OSError, ValueError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.sendall(self.greeting)
             if self.stalled_handshake:
                 self._stopping.wait(30)
             else:
