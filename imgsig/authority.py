@@ -1,10 +1,11 @@
 """What an authority answers: given a name, its settings and a time, which digest it vouches for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, final
 
 from imgsig.limits import Deadline, Limits
+from imgsig.memory import Memory
 from imgsig.source import Endpoint, Source
 from imgsig.trust import Stored, Trust
 from imgsig.verdict import Attestation, Checks
@@ -71,6 +72,8 @@ class Question:
     """None when verifying from an archive."""
     deadline: Deadline
     limits: Limits
+    memory: Memory = field(default_factory=Memory, repr=False, compare=False)
+    """Results that are used again: of one verifier, or of this question alone."""
 
 
 class Authority(Protocol):

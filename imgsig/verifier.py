@@ -10,7 +10,8 @@ from imgsig.authority import Question, State
 from imgsig.codes import Code, Outcome
 from imgsig.errors import InconclusiveError, InvalidReferenceError, UsageError, VerificationError
 from imgsig.limits import DEFAULT_TIMEOUT_SECONDS, Deadline, Limits
-from imgsig.policy import Policy, Rule, SectionSettings, load_authority
+from imgsig.memory import Memory
+from imgsig.policy import Policy, SectionSettings, load_authority
 from imgsig.reference import ImageReference, parse_reference
 from imgsig.source import Sources
 from imgsig.transport import Credentials, HttpSources, Proxies, Server
@@ -62,6 +63,7 @@ class Verifier:
         self._policy = policy
         self._limits = limits or Limits()
         self._state = state
+        self._memory = Memory()
         self._clock = clock
         configured = servers, credentials, proxies, ca_bundle
         if source is None:
@@ -124,13 +126,17 @@ class Verifier:
         if rule.exempt is not None:
             msg = f"exempt from verification: {rule.exempt}"
             return Verdict(ref, Code.EXEMPT, msg, moment, str(reference), rule=pattern)
+        try:
+            name = rule.signed_name(reference.name)
+        except InvalidReferenceError as error:
+            return Verdict(ref, Code.INVALID_REFERENCE, str(error), moment, str(reference), error.hint, pattern)
         # 3. The authorities.
         checks = Checks()
         attestations: list[Attestation] = []
         failures: list[VerificationError] = []
         for settings in rule.sections:
             try:
-                attestations.append(self._attest(settings, rule, reference, moment, deadline, checks))
+                attestations.append(self._attest(settings, name, reference, moment, deadline, checks))
             except VerificationError as error:
                 checks.failed(error.code, error.subject, expected=error.expected, found=error.found)
                 failures.append(error)
@@ -157,13 +163,12 @@ class Verifier:
     def _attest(  # noqa: PLR0913, PLR0917 - what one authority is asked
         self,
         settings: SectionSettings,
-        rule: Rule,
+        name: str,
         reference: ImageReference,
         moment: datetime,
         deadline: Deadline,
         checks: Checks,
     ) -> Attestation:
-        name = rule.signed_name(reference.name)
         source = self._sources.open(settings.endpoint(name))
         captured_at = source.evidence.captured_at
         if captured_at is not None and moment < captured_at:
@@ -181,6 +186,7 @@ class Verifier:
             state=self._state,
             deadline=deadline,
             limits=self._limits,
+            memory=self._memory,
         )
         return load_authority(settings).attest(question, checks)
 

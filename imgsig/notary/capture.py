@@ -6,11 +6,13 @@ Spec: docs/notary-v1.md, "Documents and their addresses".
 from imgsig.codes import Code
 from imgsig.errors import RejectedError, VerificationError
 from imgsig.limits import Deadline, Limits
+from imgsig.memory import Memory
 from imgsig.notary.documents import Documents
 from imgsig.notary.metadata import (
     FileInfo,
     Snapshot,
     Targets,
+    digests,
     parse_root,
     parse_snapshot,
     parse_targets,
@@ -28,7 +30,7 @@ def capture_documents(source: Source, *, deadline: Deadline, limits: Limits) -> 
     Raises:
         VerificationError: root or timestamp could not be had, or the server failed on the way.
     """
-    documents = Documents(source, deadline=deadline, limits=limits, known=False)
+    documents = Documents(source, deadline=deadline, limits=limits, memory=Memory(), known=False)
     root = documents.fetch_root()
     timestamp = documents.fetch_timestamp()
     try:
@@ -45,7 +47,7 @@ def capture_documents(source: Source, *, deadline: Deadline, limits: Limits) -> 
         snapshot = parse_snapshot(body, limits)
     except RejectedError:
         return
-    if snapshot.meta["root"].mismatch(root) is not None:
+    if snapshot.meta["root"].mismatch(digests(root)) is not None:
         _fetch(documents, "root", snapshot.meta["root"])
     _fetch_targets(documents, snapshot, limits)
 

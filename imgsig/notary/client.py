@@ -57,6 +57,7 @@ class NotaryAuthority:
             except InconclusiveError as error:
                 if error.code is not Code.STATE_CONFLICT or not attempts_left:
                     raise
+                question.memory.drop(_place(question))
                 made = Checks()
             finally:
                 checks.extend(made)
@@ -100,10 +101,11 @@ class NotaryAuthority:
 
     def _keep_progress(self, question: Question, stored: Stored, update: Update, fault: VerificationError) -> None:
         """Remember what a failed update reached. That it cannot be remembered does not change the answer."""
-        if update.start is None:
-            return
         try:
-            self._remember(question, stored, update, update.start)
+            if update.start is None:
+                self._confirm(question, stored)
+            else:
+                self._remember(question, stored, update, update.start)
         except InconclusiveError as error:
             if error.code is Code.STATE_CONFLICT:
                 raise
@@ -111,16 +113,29 @@ class NotaryAuthority:
 
     def _remember(self, question: Question, stored: Stored, update: Update, start: Start) -> Trust:
         trust = _trust_after(question, stored.trust, update, start)
-        if question.state is None or update.is_stale:
+        if question.state is None:
+            return trust
+        if update.is_stale:
+            self._confirm(question, stored)
             return trust
         system, name = self._settings.system, question.name
         if stored.trust is not None and not self._must_store(stored.trust, trust):
-            if question.state.generation(system, name) != stored.generation:
-                msg = "another process has changed the stored trust meanwhile"
-                raise InconclusiveError(msg, code=Code.STATE_CONFLICT, subject=name)
+            self._confirm(question, stored)
             return stored.trust
-        question.state.commit(system, name, trust, expected=stored.generation, deadline=question.deadline)
+        expected = stored.generation
+        _hold(question, question.state.commit(system, name, trust, expected=expected, deadline=question.deadline))
         return trust
+
+    def _confirm(self, question: Question, stored: Stored) -> None:
+        """Check that what this update began with is what is stored still.
+
+        Raises:
+            InconclusiveError: it is not (``state_conflict``), or that cannot be told (``state_unreadable``).
+        """
+        state = question.state
+        if state is not None and state.generation(self._settings.system, question.name) != stored.generation:
+            msg = "another process has changed the stored trust meanwhile"
+            raise InconclusiveError(msg, code=Code.STATE_CONFLICT, subject=question.name)
 
     def _must_store(self, old: Trust, new: Trust) -> bool:
         """Whether `new` says more than `old`, or an outage could be bridged noticeably longer by storing it."""
@@ -135,7 +150,23 @@ class NotaryAuthority:
 def _load(question: Question) -> Stored:
     if question.state is None:
         return _NOTHING
-    return question.state.load("notary", question.name, deadline=question.deadline)
+    remembered = question.memory.get(_place(question))
+    if isinstance(remembered, Stored):
+        return remembered
+    stored = question.state.load("notary", question.name, deadline=question.deadline)
+    _hold(question, stored)
+    return stored
+
+
+def _place(question: Question) -> tuple[str, str]:
+    return "what is stored of", question.name
+
+
+def _hold(question: Question, stored: Stored) -> None:
+    """Keep what is stored in memory too, so that a warm answer costs one look at its generation."""
+    if stored.trust is not None:
+        weight_bytes = len(stored.trust.root) + sum(len(body) for body in stored.trust.documents.values())
+        question.memory.put(_place(question), weight_bytes, stored)
 
 
 def _copy_checks(update: Update, checks: Checks) -> None:

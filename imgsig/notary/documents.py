@@ -8,7 +8,8 @@ from typing import final
 from imgsig.codes import Code
 from imgsig.errors import InconclusiveError, RejectedError, VerificationError
 from imgsig.limits import Deadline, Limits
-from imgsig.notary.metadata import FileInfo
+from imgsig.memory import Memory
+from imgsig.notary.metadata import FileInfo, digests
 from imgsig.source import DocumentMissingError, Source
 from imgsig.strictjson import quote
 
@@ -19,8 +20,9 @@ _NO_SUCH_METADATA = b"METADATA_NOT_FOUND"
 class Documents:
     """The documents of one name, asked of a source within one deadline; none is verified here but by its hash."""
 
-    def __init__(self, source: Source, *, deadline: Deadline, limits: Limits, known: bool) -> None:
+    def __init__(self, source: Source, *, deadline: Deadline, limits: Limits, memory: Memory, known: bool) -> None:
         """Ask `source`; `known` tells whether trust in the name is stored already."""
+        self._memory = memory
         self._source = source
         self._deadline = deadline
         self._limits = limits
@@ -63,11 +65,15 @@ class Documents:
         """
         path = f"{role}.{info.sha256.hex()}.json" if info.hashes.get("sha256") else f"{role}.json"
         body = self._fetch_named(path, self.max_bytes(role, info))
-        mismatch = info.mismatch(body)
+        mismatch = self.mismatch(info, body)
         if mismatch is not None:
             msg = f"{role} is not the document that was vouched for: {mismatch}"
             raise RejectedError(msg, code=Code.HASH_MISMATCH, subject=role, expected=info.sha256.hex(), found=mismatch)
         return body
+
+    def mismatch(self, info: FileInfo, body: bytes) -> str | None:
+        """Return None if `body` is the document that `info` names, otherwise what is wrong."""
+        return info.mismatch(self._memory.recall((digests, body), len(body), lambda: digests(body)))
 
     def max_bytes(self, role: str, info: FileInfo) -> int:
         """Return how long the document of `role` may be: `info`'s length, which is an upper bound, within the limits.

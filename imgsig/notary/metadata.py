@@ -91,16 +91,20 @@ class FileInfo:
         value = self.hashes.get("sha256", b"")
         return value if len(value) == _HASH_BYTES["sha256"] else b""
 
-    def mismatch(self, body: bytes) -> str | None:
-        """Return None if `body` has every known hash written here, at least one; otherwise what is wrong."""
+    def mismatch(self, found: Mapping[str, bytes]) -> str | None:
+        """Return None if a body with these `digests` has every known hash listed, at least one; else what is wrong."""
         known = [name for name in _HASH_BYTES if name in self.hashes]
         if not known:
             return "no sha256 or sha512 is given for it"
         for name in known:
-            found = hashlib.new(name, body).digest()
-            if found != self.hashes[name]:
-                return f"its {name} is {found.hex()}, not {self.hashes[name].hex()}"
+            if found[name] != self.hashes[name]:
+                return f"its {name} is {found[name].hex()}, not {self.hashes[name].hex()}"
         return None
+
+
+def digests(body: bytes) -> Mapping[str, bytes]:
+    """Return the sha256 and sha512 of `body`, by name."""
+    return MappingProxyType({name: hashlib.new(name, body).digest() for name in _HASH_BYTES})
 
 
 @final

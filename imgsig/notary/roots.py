@@ -3,14 +3,16 @@
 Spec: docs/notary-v1.md, "Verifying a root"; notary trustpinning/certs.go, ValidateRoot.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import final
+from typing import Final, final
 
 from imgsig.codes import Code
 from imgsig.errors import RejectedError
 from imgsig.limits import Limits
-from imgsig.notary.keys import verify_signatures
+from imgsig.memory import Memory
+from imgsig.notary.keys import PublicKey, verify_signatures
 from imgsig.notary.metadata import Root, parse_root
 from imgsig.notary.pinning import (
     RootKey,
@@ -39,11 +41,27 @@ class TrustedRoot:
 @final
 @dataclass(frozen=True, slots=True)
 class RootRules:
-    """For whom and when a root must be good."""
+    """For whom and when a root must be good, and what is known already of how to tell."""
 
     name: str
     at: datetime
     limits: Limits
+    memory: Memory
+
+    def parse(self, body: bytes) -> Root:
+        """Return the root in `body`, as `parse_root` does."""
+        return self.memory.recall((parse_root, body), WEIGHT * len(body), lambda: parse_root(body, self.limits))
+
+    def verify_signatures(
+        self, body: bytes, root: Root, keys: Mapping[str, PublicKey], threshold: int
+    ) -> tuple[str, ...]:
+        """Return who of `keys` has signed `root`, which is `body`, as `keys.verify_signatures` does."""
+        key = (verify_signatures, self.name, "root", body, frozenset(keys), threshold)
+        return self.memory.recall(key, len(body), lambda: verify_signatures(root.envelope, "root", keys, threshold))
+
+
+WEIGHT: Final = 8
+"""How many bytes of values a byte of metadata becomes, roughly."""
 
 
 def verify_root(body: bytes, rules: RootRules, *, previous: TrustedRoot | None, min_version: int) -> TrustedRoot:
@@ -58,15 +76,15 @@ def verify_root(body: bytes, rules: RootRules, *, previous: TrustedRoot | None, 
             `min_version` (``rollback``).
     """
     # 1. Format and structure.
-    root = parse_root(body, rules.limits)
+    root = rules.parse(body)
     # 2. Certificates made for this name and valid now, also for a root that another one has followed since.
     keys = acceptable_root_keys(root, rules.name, rules.at, rules.limits)
     # 3. The threshold of the previous root's keys.
     if previous is not None:
-        _verify_succession(root, previous.root, rules)
+        _verify_succession(body, root, previous.root, rules)
     # 4. The anchor is looked at in `verify_anchor`.
     # 5. The threshold of its own keys.
-    signers = verify_signatures(root.envelope, "root", keys_by_id(keys), root.roles["root"].threshold)
+    signers = rules.verify_signatures(body, root, keys_by_id(keys), root.roles["root"].threshold)
     # 6. Not older than the one before.
     if root.version < min_version:
         raise rolled_back("root", trusted=min_version, offered=root.version)
@@ -84,7 +102,7 @@ def verify_anchor(offered: TrustedRoot, anchor: Anchor, rules: RootRules) -> Evi
     anchored = anchored_keys(anchor, keys, rules.at, rules.limits)
     threshold = offered.root.roles["root"].threshold
     try:
-        signers = verify_signatures(offered.root.envelope, "root", keys_by_id(anchored), threshold)
+        signers = rules.verify_signatures(offered.body, offered.root, keys_by_id(anchored), threshold)
     except RejectedError as error:
         msg = f"the offered root is not signed by {threshold} of the keys that the rule's {anchor.kind} trusts"
         raise RejectedError(
@@ -136,10 +154,10 @@ def offered_keys(keys: tuple[RootKey, ...]) -> str:
     return ", ".join(f"key {key.key.canonical_id} (certificate {key.key.key_id})" for key in keys)
 
 
-def _verify_succession(root: Root, previous: Root, rules: RootRules) -> None:
+def _verify_succession(body: bytes, root: Root, previous: Root, rules: RootRules) -> None:
     keys = keys_by_id(previous_root_keys(previous, rules.name, rules.limits))
     try:
-        verify_signatures(root.envelope, "root", keys, previous.roles["root"].threshold)
+        rules.verify_signatures(body, root, keys, previous.roles["root"].threshold)
     except RejectedError as error:
         msg = f"root version {root.version} is not signed by the keys of version {previous.version}"
         raise RejectedError(

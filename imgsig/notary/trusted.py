@@ -6,11 +6,11 @@ Pure: no clock, disk, network or environment. Which document comes next, and wha
 Spec: docs/notary-v1.md, "The update"; notary tuf/builder.go.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import final
+from typing import Final, TypeVar, final
 
 from imgsig.codes import Code
 from imgsig.errors import RejectedError
@@ -23,15 +23,18 @@ from imgsig.notary.metadata import (
     Snapshot,
     Targets,
     Timestamp,
+    digests,
     parse_snapshot,
     parse_targets,
     parse_timestamp,
 )
-from imgsig.notary.roots import TrustedRoot, check_unexpired, rolled_back
+from imgsig.notary.roots import WEIGHT, RootRules, TrustedRoot, check_unexpired, rolled_back
 from imgsig.trust import Floor
 from imgsig.verdict import Checks, RoleEvidence
 
-SKIPPABLE = frozenset({Code.EXPIRED, Code.THRESHOLD})
+_Document = TypeVar("_Document", Timestamp, Snapshot)
+
+SKIPPABLE: Final = frozenset({Code.EXPIRED, Code.THRESHOLD})
 """Faults for which a delegation is passed over, as the reference client does; any other refuses the repository."""
 
 
@@ -51,9 +54,11 @@ class Accepted:
 class TrustedSet:
     """The documents that belong together under one root, verified in order: timestamp, snapshot, targets, the rest."""
 
-    def __init__(self, root: TrustedRoot, floors: Mapping[str, Floor], at: datetime, limits: Limits) -> None:
+    def __init__(self, root: TrustedRoot, floors: Mapping[str, Floor], rules: RootRules) -> None:
         """Start under a `root` that is trusted, with the version `floors` in force."""
         self.root = root
+        self._rules = rules
+        self._memory = rules.memory
         self.checks = Checks()
         self.accepted: dict[str, Accepted] = {}
         self.roles: dict[str, Targets] = {}
@@ -61,8 +66,6 @@ class TrustedSet:
         self.timestamp: Timestamp | None = None
         self.snapshot: Snapshot | None = None
         self._floors = dict(floors)
-        self._at = at
-        self._limits = limits
         self._note_root()
 
     @property
@@ -76,7 +79,7 @@ class TrustedSet:
         Raises:
             RejectedError: it is malformed, not signed by the root's threshold, older than its floor, or expired.
         """
-        timestamp = parse_timestamp(body, self._limits)
+        timestamp = self._parsed(parse_timestamp, body)
         self._accept(self._base_role("timestamp"), self.root.root.keys, timestamp, body)
         self.timestamp = timestamp
         return timestamp
@@ -92,7 +95,7 @@ class TrustedSet:
             msg = "the timestamp comes before the snapshot"
             raise RuntimeError(msg)
         self._check_hashes("snapshot", self.timestamp.snapshot, body)
-        snapshot = parse_snapshot(body, self._limits)
+        snapshot = self._parsed(parse_snapshot, body)
         self._accept(self._base_role("snapshot"), self.root.root.keys, snapshot, body)
         self.snapshot = snapshot
         self._check_hashes("root", snapshot.meta["root"], self.root.body)
@@ -101,7 +104,7 @@ class TrustedSet:
     def load_targets(self, body: bytes) -> Targets:
         """Verify and keep the top-level targets in `body`, which the snapshot names. Raises as for the snapshot."""
         self._check_hashes("targets", self.entry("targets"), body)
-        targets = parse_targets(body, "targets", self._limits)
+        targets = self._parsed_targets("targets", body)
         self._accept(self._base_role("targets"), self.root.root.keys, targets, body)
         self.roles["targets"] = targets
         return targets
@@ -118,7 +121,7 @@ class TrustedSet:
             msg = f"{role.name} is delegated twice"
             raise RejectedError(msg, code=Code.MALFORMED, subject=role.name)
         self._check_hashes(role.name, self.entry(role.name), body)
-        targets = parse_targets(body, role.name, self._limits)
+        targets = self._parsed_targets(role.name, body)
         for listed in role.key_ids:
             check_delegation_key(parent.keys[listed], role.name)
         self._check_floor(role, parent.keys, targets.version)
@@ -170,6 +173,23 @@ class TrustedSet:
     def _note_signed(self, role: str, threshold: int, signers: tuple[str, ...]) -> None:
         self.checks.passed(Code.THRESHOLD, role, expected=f"{threshold} keys", found=f"signed by {', '.join(signers)}")
 
+    def _parsed(self, parse: Callable[[bytes, Limits], _Document], body: bytes) -> _Document:
+        return self._memory.recall((parse, body), WEIGHT * len(body), lambda: parse(body, self._rules.limits))
+
+    def _parsed_targets(self, role: str, body: bytes) -> Targets:
+        key = (parse_targets, role, body)
+        return self._memory.recall(key, WEIGHT * len(body), lambda: parse_targets(body, role, self._rules.limits))
+
+    def _signers(
+        self, role: Role, listed: Mapping[str, PublicKey], document: Timestamp | Snapshot | Targets, body: bytes
+    ) -> tuple[str, ...]:
+        """Return who has signed. A key's id is the hash of the key, so that ids as listed and true say everything."""
+        ids = frozenset((name, key.key_id) for name, key in listed.items())
+        key = (verify_signatures, self._rules.name, role.name, body, ids, role.threshold)
+        return self._memory.recall(
+            key, len(body), lambda: verify_signatures(document.envelope, role.name, listed, role.threshold)
+        )
+
     def _base_role(self, name: str) -> Role:
         return self.root.root.roles[name]
 
@@ -188,9 +208,9 @@ class TrustedSet:
     ) -> None:
         """Check signatures, version and expiry in this order; only what passes all becomes a floor."""
         listed = _public_keys(role, keys)
-        signers = verify_signatures(document.envelope, role.name, listed, role.threshold)
+        signers = self._signers(role, listed, document, body)
         self._check_floor(role, keys, document.version)
-        check_unexpired(role.name, document.expires, self._at)
+        check_unexpired(role.name, document.expires, self._rules.at)
         self._note_signed(role.name, role.threshold, signers)
         self.checks.passed(Code.ROLLBACK, role.name, found=f"version {document.version}")
         self.checks.passed(Code.EXPIRED, role.name, found=document.expires.isoformat())
@@ -211,7 +231,7 @@ class TrustedSet:
         return floor if len(listed.intersection(floor.key_ids)) >= floor.threshold else None
 
     def _check_hashes(self, subject: str, info: FileInfo, body: bytes) -> None:
-        mismatch = info.mismatch(body)
+        mismatch = info.mismatch(self._memory.recall((digests, body), len(body), lambda: digests(body)))
         if mismatch is not None:
             msg = f"{subject} is not the document that was vouched for: {mismatch}"
             raise RejectedError(

@@ -12,7 +12,7 @@ from imgsig.authority import Question
 from imgsig.codes import Code
 from imgsig.errors import InconclusiveError, RejectedError, VerificationError
 from imgsig.notary.documents import Documents, may_be_stale_root
-from imgsig.notary.metadata import FileInfo, Role, Targets, parse_root
+from imgsig.notary.metadata import FileInfo, Role, Targets, digests
 from imgsig.notary.pinning import still_satisfies
 from imgsig.notary.roots import RootRules, TrustedRoot, check_root_expiry, rolled_back, verify_anchor, verify_root
 from imgsig.notary.settings import Notary, RootFile
@@ -44,9 +44,13 @@ class Update:
         self._question = question
         self._settings = settings
         self._trust = trust
-        self._rules = RootRules(question.name, question.at, question.limits)
+        self._rules = RootRules(question.name, question.at, question.limits, question.memory)
         self._documents = Documents(
-            question.source, deadline=question.deadline, limits=question.limits, known=trust is not None
+            question.source,
+            deadline=question.deadline,
+            limits=question.limits,
+            memory=question.memory,
+            known=trust is not None,
         )
         self._bodies: dict[str, bytes] = {} if trust is None else dict(trust.documents)
         self.trusted: TrustedSet | None = None
@@ -62,7 +66,7 @@ class Update:
             InconclusiveError: something could not be had.
         """
         start = self.start = self._start()
-        self.trusted = TrustedSet(start.root, start.floors, self._question.at, self._question.limits)
+        self.trusted = TrustedSet(start.root, start.floors, self._rules)
         try:
             self._pass(self.trusted, self._timestamp_body())
         except VerificationError as fault:
@@ -72,7 +76,7 @@ class Update:
             if not may_be_stale_root(fault):
                 raise
             root = self._refresh_root(self.trusted, start.first_version)
-            self.trusted = TrustedSet(root, self.trusted.floors, self._question.at, self._question.limits)
+            self.trusted = TrustedSet(root, self.trusted.floors, self._rules)
             self._pass(self.trusted, self._documents.fetch_timestamp())
         if self._trust is not None:
             self._check_not_older(self.trusted.root, self._trust)
@@ -123,7 +127,7 @@ class Update:
         return True
 
     def _check_not_older(self, root: TrustedRoot, trust: Trust) -> None:
-        stored_version = parse_root(trust.root, self._question.limits).version
+        stored_version = self._rules.parse(trust.root).version
         if root.root.version < stored_version:
             raise rolled_back("root", trusted=stored_version, offered=root.root.version)
 
@@ -133,7 +137,7 @@ class Update:
         Spec: notary client/tufclient.go, updateRoot.
         """
         info = trusted.snapshot.meta["root"] if trusted.snapshot else None
-        if info is not None and info.mismatch(trusted.root.body) is None:
+        if info is not None and info.mismatch(digests(trusted.root.body)) is None:
             return trusted.root
         newest = self._documents.fetch_root() if info is None else self._documents.fetch("root", info)
         root = trusted.root
@@ -142,7 +146,7 @@ class Update:
         except RejectedError as error:
             if error.code is not Code.ROOT_ROTATION:
                 raise
-        newest_version = parse_root(newest, self._question.limits).version
+        newest_version = self._rules.parse(newest).version
         if newest_version - first_version > self._question.limits.max_root_rotations:
             msg = f"root went from version {first_version} to {newest_version} at once"
             raise RejectedError(msg, code=Code.LIMIT_EXCEEDED, subject="root", found=str(newest_version))
@@ -213,7 +217,7 @@ class Update:
         """Return a document at hand if its hash is the one demanded, else the source's."""
         most = self._documents.max_bytes(role, info)
         cached = self._bodies.get(role)
-        if cached is not None and len(cached) <= most and info.mismatch(cached) is None:
+        if cached is not None and len(cached) <= most and self._documents.mismatch(info, cached) is None:
             return cached
         if self.is_stale:
             msg = f"the stored trust data lacks {role}"
