@@ -131,8 +131,12 @@ class Line:
         return not (isinstance(connection, ssl.SSLSocket) and connection.pending())
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, also where half an answer still holds on to it."""
         self._adapter.close()
+        connection, self.watch.socket = self.watch.socket, None
+        descriptor = -1 if connection is None else connection.detach()
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 @final

@@ -81,6 +81,7 @@ def exchange(lines: Lines, request: Request, *, deadline: Deadline) -> Answer:
         RejectedError: a wanted body is longer than `max_bytes`, by its declared or its true length.
     """
     started = time.monotonic()
+    deadline.remaining_seconds()  # once it has passed nothing is asked, and then nobody failed to answer
     try:
         answer = _exchange_over_kept(lines, request, deadline)
     except VerificationError as error:
