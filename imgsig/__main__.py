@@ -1,0 +1,7 @@
+"""``python -m imgsig``: the command line."""
+
+import sys
+
+from imgsig.cli import main
+
+sys.exit(main())

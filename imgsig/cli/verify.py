@@ -1,0 +1,168 @@
+"""``imgsig verify``: references in; pinned references, or verdicts as JSON, out."""
+
+from argparse import Namespace
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from imgsig.archive import Archive
+from imgsig.cli.console import BOLD, GREEN, RED, YELLOW, Console
+from imgsig.cli.policy_file import load_policy
+from imgsig.cli.statuses import status_of
+from imgsig.codes import Code, Outcome
+from imgsig.environment import Environment
+from imgsig.errors import UsageError, VerificationError
+from imgsig.state import FolderState
+from imgsig.verdict import Attestation, Check, Signer, Verdict
+from imgsig.verifier import Verifier
+
+_COLORS: Final = {
+    Outcome.VERIFIED: GREEN, Outcome.REJECTED: RED, Outcome.INCONCLUSIVE: YELLOW, Outcome.NO_POLICY: YELLOW,
+}
+_MAX_REQUESTED: Final = 300
+"""Characters of a reference that are told to a person: more than any good one has."""
+_SHOWN_ID: Final = 16
+"""Characters of a key's id that are told to a person; the whole of it is in the JSON."""
+
+
+def run(arguments: Namespace, console: Console, environment: Environment) -> int:
+    """Verify every reference and return the exit status for all.
+
+    Raises:
+        UsageError: the call or the configuration is wrong.
+    """
+    _check(arguments)
+    outcomes = []
+    for verdict in _verdicts(arguments, environment):
+        outcomes.append(verdict.outcome)
+        if arguments.explain:
+            _explain(verdict, console)
+        if arguments.json:
+            console.json(verdict.to_json())
+        elif verdict.outcome is Outcome.VERIFIED:
+            console.data(verdict.pinned)
+        if verdict.outcome is Outcome.VERIFIED:
+            _warn(verdict, console)
+        else:
+            _complain(verdict, console)
+        console.flush()
+    return status_of(outcomes)
+
+
+def _check(arguments: Namespace) -> None:
+    if not arguments.references:
+        msg = "there is no reference to verify"
+        raise UsageError(msg, hint="imgsig verify NAME:TAG, or imgsig verify --help")
+    if arguments.archive is None:
+        for option in ("at", "archive_id"):
+            if getattr(arguments, option) is not None:
+                msg = f"--{option.replace('_', '-')} goes with --archive only"
+                raise UsageError(msg, hint="a server answers for now; name an archive to verify from")
+    elif arguments.state is not None:
+        msg = "--state does not go with --archive"
+        raise UsageError(msg, hint="an archive is verified by the policy alone: leave --state out")
+
+
+def _verdicts(arguments: Namespace, environment: Environment) -> Iterator[Verdict]:
+    policy = load_policy(environment, arguments.policy)
+    if arguments.archive is None:
+        state = environment.state() if arguments.state is None else FolderState(arguments.state)
+        verifier = environment.verifier(policy, state)
+    else:
+        try:
+            source = Archive.load(arguments.archive, arguments.archive_id)
+        except VerificationError as error:
+            moment = arguments.at or environment.now()
+            yield from (_unasked(reference, error, moment) for reference in arguments.references)
+            return
+        verifier = Verifier(policy, source=source)
+    with verifier:
+        for reference in arguments.references:
+            yield verifier.evaluate(reference, at=arguments.at, timeout_seconds=arguments.timeout)
+
+
+def _unasked(reference: str, error: VerificationError, moment: datetime) -> Verdict:
+    """Return the verdict on a reference when there is nothing to verify it from."""
+    check = Check(error.code, error.subject, passed=False, expected=error.expected, found=error.found)
+    return Verdict(reference, error.code, str(error), moment, hint=error.hint, checks=(check,))
+
+
+def _warn(verdict: Verdict, console: Console) -> None:
+    """Tell what a user should know about an image although it is verified."""
+    for attestation in verdict.attestations:
+        said = ""
+        if attestation.source.kind == "server" and not attestation.fresh:
+            said = "the server could not be reached; this is what it said before"
+        elif attestation.anchor.kind == "first-use" and attestation.known_since == verdict.at:
+            said = f"{attestation.name} is trusted from now on, at first use: nothing has shown whose keys these are"
+        if said:
+            console.warn(f"{verdict.requested}: {said}")
+
+
+def _complain(verdict: Verdict, console: Console) -> None:
+    """Tell in one line why an image is not verified, and in another what to do about it."""
+    requested, wait = verdict.requested, verdict.retry_after_seconds
+    shortened = requested if len(requested) <= _MAX_REQUESTED else f"{requested[:_MAX_REQUESTED]}…"
+    hint = verdict.hint if wait is None else f"{verdict.hint} (the server asks to wait for {wait:g} seconds)"
+    console.problem(f"{shortened}: {verdict.summary} ({verdict.code})", hint)
+
+
+def _explain(verdict: Verdict, console: Console) -> None:
+    """Tell everything that a verdict says, for a person to read."""
+    console.tell((verdict.reference or verdict.requested, BOLD), (": ", ""), _outcome(verdict))
+    facts = [("as of", _time(verdict.at))]
+    if verdict.rule:
+        facts.insert(0, ("rule", verdict.rule))
+    if verdict.outcome is Outcome.VERIFIED:
+        facts.insert(0, ("digest", verdict.digest))
+    if verdict.valid_until is not None:
+        facts.append(("valid until", _time(verdict.valid_until)))
+    for attestation in verdict.attestations:
+        facts += _facts(attestation)
+    for label, value in facts:
+        console.say(f"  {label:<12} {value}")
+    if verdict.checks:
+        console.say("  checks")
+    code_width = max((len(check.code) for check in verdict.checks), default=0)
+    subject_width = max((len(check.subject) for check in verdict.checks), default=0)
+    for check in verdict.checks:
+        mark = ("    ok    ", GREEN) if check.passed else ("    FAILED", RED)
+        row = f" {check.code:<{code_width}}  {check.subject:<{subject_width}}  {_operands(check)}"
+        console.tell(mark, (row.rstrip(), ""))
+
+
+def _outcome(verdict: Verdict) -> tuple[str, str]:
+    code = "" if verdict.code is Code.OK else f" ({verdict.code})"
+    return f"{verdict.outcome.value}{code}", _COLORS[verdict.outcome]
+
+
+def _facts(attestation: Attestation) -> Iterator[tuple[str, str]]:
+    source = attestation.source
+    yield "authority", f"{attestation.authority}, for {attestation.name}"
+    if source.captured_at is None:
+        yield "source", f"server {source.location}, {'answered now' if attestation.fresh else 'not reached'}"
+    else:
+        pinned = "as demanded" if source.id_pinned else "by its own word"
+        yield "source", f"archive {source.location}, captured at {_time(source.captured_at)} {pinned}"
+    yield "tags", ", ".join(attestation.tags)
+    for signer in attestation.signers:
+        yield "signer", _signer(signer)
+    yield "anchor", " ".join((attestation.anchor.kind, *attestation.anchor.ids))
+    if attestation.known_since is not None:
+        yield "known since", _time(attestation.known_since)
+    for role in attestation.roles:
+        yield "document", f"{role.role} version {role.version}, expires {_time(role.expires)}"
+
+
+def _signer(signer: Signer) -> str:
+    return f"{signer.role}, by key {', '.join(key_id[:_SHOWN_ID] + '…' for key_id in signer.key_ids)}"
+
+
+def _operands(check: Check) -> str:
+    if check.expected and check.found:
+        return f"expected {check.expected}; found {check.found}"
+    return f"expected {check.expected}" if check.expected else check.found
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
