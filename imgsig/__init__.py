@@ -7,6 +7,7 @@ costs next to nothing.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from imgsig.archive import Archive
     from imgsig.codes import Code, Outcome
     from imgsig.environment import default_verifier, verify
     from imgsig.errors import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Archive",
     "Code",
     "Credential",
     "DockerCredentials",
@@ -65,6 +67,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "archive": "Archive",
     "codes": "Code Outcome",
     "environment": "default_verifier verify",
     "errors": "ImgsigError InconclusiveError InvalidReferenceError NoPolicyError PolicyError RejectedError UsageError "

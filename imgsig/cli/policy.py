@@ -33,7 +33,7 @@ def check(arguments: Namespace, console: Console, environment: Environment) -> i
         raise PolicyError(error.faults, hint=f"correct {shown_path(arguments.file)}") from error
     answer: dict[str, Any] = {"file": arguments.file, "faults": [], "rules": len(policy.rules)}
     if reference is None:
-        console.note(f"{arguments.file} is in order: it has {len(policy.rules)} rules")
+        console.note(f"{arguments.file} is in order; rules: {len(policy.rules)}")
     else:
         decides = _described(reference, _rule_for(reference, policy))
         answer |= {"decides": decides}

@@ -132,8 +132,8 @@ def _explain(verdict: Verdict, console: Console) -> None:
 
 
 def _outcome(verdict: Verdict) -> tuple[str, str]:
-    code = "" if verdict.code is Code.OK else f" ({verdict.code})"
-    return f"{verdict.outcome.value}{code}", _COLORS[verdict.outcome]
+    outcome = verdict.outcome.value.replace("_", " ")
+    return outcome if verdict.code is Code.OK else f"{outcome} ({verdict.code})", _COLORS[verdict.outcome]
 
 
 def _facts(attestation: Attestation) -> Iterator[tuple[str, str]]:

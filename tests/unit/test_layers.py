@@ -9,11 +9,26 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 LAYERS = {
-    "doors": ["imgsig.cli", "imgsig"],
+    "doors": [
+        "imgsig.__main__",
+        "imgsig.cli",
+        "imgsig.cli.verify",
+        "imgsig.cli.anchor",
+        "imgsig.cli.archive",
+        "imgsig.cli.policy",
+        "imgsig.cli.state",
+        "imgsig.cli.places",
+        "imgsig.cli.policy_file",
+        "imgsig.cli.arguments",
+        "imgsig.cli.console",
+        "imgsig.cli.statuses",
+        "imgsig",
+    ],
     "environment": ["imgsig.environment"],
     "engine": ["imgsig.verifier"],
     "policy": ["imgsig.policy", "imgsig.toml", "imgsig.patterns"],
     "archive": ["imgsig.archive"],
+    "inspection": ["imgsig.inspection"],
     "authorities": [
         "imgsig.notary.client",
         "imgsig.notary.capture",
@@ -31,6 +46,7 @@ LAYERS = {
         "imgsig.transport.sockets",
         "imgsig.transport.challenges",
         "imgsig.transport.statuses",
+        "imgsig.transport.docker_tls",
         "imgsig.transport.docker_credentials",
         "imgsig.transport.docker_config",
         "imgsig.transport.credential_helper",
