@@ -72,6 +72,8 @@ class Question:
     """None when verifying from an archive."""
     deadline: Deadline
     limits: Limits
+    speculate: bool = False
+    """Whether to ask for documents at once that may be needed, before the one before has been checked."""
     memory: Memory = field(default_factory=Memory, repr=False, compare=False)
     """Results that are used again: of one verifier, or of this question alone."""
 

@@ -40,6 +40,7 @@ class Verifier:
         credentials: Credentials | None = None,
         proxies: Proxies | None = None,
         limits: Limits | None = None,
+        speculate: bool = True,
         ca_bundle: str | None = None,
         clock: Callable[[], datetime] = _now,
     ) -> None:
@@ -53,6 +54,7 @@ class Verifier:
             credentials: logins by registry.
             proxies: through which proxies to connect; none by default, whatever the environment says.
             limits: bounds of what is read; the defaults are generous for real repositories.
+            speculate: ask for all documents of an unknown name at once; never changes a verdict.
             ca_bundle: a file of CA certificates to trust instead of the operating system's.
             clock: the current time (aware); another one only in tests.
 
@@ -64,6 +66,7 @@ class Verifier:
         self._limits = limits or Limits()
         self._state = state
         self._memory = Memory()
+        self._speculate = speculate
         self._clock = clock
         configured = servers, credentials, proxies, ca_bundle
         if source is None:
@@ -186,6 +189,7 @@ class Verifier:
             state=self._state,
             deadline=deadline,
             limits=self._limits,
+            speculate=self._speculate and self._sources.live,
             memory=self._memory,
         )
         return load_authority(settings).attest(question, checks)

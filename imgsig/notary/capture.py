@@ -30,7 +30,7 @@ def capture_documents(source: Source, *, deadline: Deadline, limits: Limits) -> 
     Raises:
         VerificationError: root or timestamp could not be had, or the server failed on the way.
     """
-    documents = Documents(source, deadline=deadline, limits=limits, memory=Memory(), known=False)
+    documents = Documents(source, deadline=deadline, limits=limits, memory=Memory())
     root = documents.fetch_root()
     timestamp = documents.fetch_timestamp()
     try:

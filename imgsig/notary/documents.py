@@ -10,6 +10,7 @@ from imgsig.errors import InconclusiveError, RejectedError, VerificationError
 from imgsig.limits import Deadline, Limits
 from imgsig.memory import Memory
 from imgsig.notary.metadata import FileInfo, digests
+from imgsig.notary.prefetch import Prefetch
 from imgsig.source import DocumentMissingError, Source
 from imgsig.strictjson import quote
 
@@ -20,8 +21,18 @@ _NO_SUCH_METADATA = b"METADATA_NOT_FOUND"
 class Documents:
     """The documents of one name, asked of a source within one deadline; none is verified here but by its hash."""
 
-    def __init__(self, source: Source, *, deadline: Deadline, limits: Limits, memory: Memory, known: bool) -> None:
-        """Ask `source`; `known` tells whether trust in the name is stored already."""
+    def __init__(  # noqa: PLR0913 - what the requests of one update share, each by name
+        self,
+        source: Source,
+        *,
+        deadline: Deadline,
+        limits: Limits,
+        memory: Memory,
+        known: bool = False,
+        prefetch: Prefetch | None = None,
+    ) -> None:
+        """Ask `source`; `known` tells whether trust in the name is stored already, `prefetch` what was asked before."""
+        self._prefetch = prefetch
         self._memory = memory
         self._source = source
         self._deadline = deadline
@@ -63,8 +74,12 @@ class Documents:
                 (``hash_mismatch``).
             InconclusiveError: the server lacks it (``missing_metadata``), or as `Source.fetch` says.
         """
+        most = self.max_bytes(role, info)
+        early = self._prefetch.take(f"{role}.json") if self._prefetch else None
+        if early is not None and len(early) <= most and self.mismatch(info, early) is None:
+            return early
         path = f"{role}.{info.sha256.hex()}.json" if info.hashes.get("sha256") else f"{role}.json"
-        body = self._fetch_named(path, self.max_bytes(role, info))
+        body = self._fetch_named(path, most)
         mismatch = self.mismatch(info, body)
         if mismatch is not None:
             msg = f"{role} is not the document that was vouched for: {mismatch}"
@@ -90,6 +105,9 @@ class Documents:
         return most if info.length == -1 else min(info.length, most)
 
     def _fetch(self, path: str, max_bytes: int) -> bytes:
+        early = self._prefetch.take(path) if self._prefetch else None
+        if early is not None and len(early) <= max_bytes:
+            return early
         return self._source.fetch(path, max_bytes=max_bytes, deadline=self._deadline)
 
     def _fetch_named(self, path: str, max_bytes: int) -> bytes:

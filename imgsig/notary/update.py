@@ -14,6 +14,7 @@ from imgsig.errors import InconclusiveError, RejectedError, VerificationError
 from imgsig.notary.documents import Documents, may_be_stale_root
 from imgsig.notary.metadata import FileInfo, Role, Targets, digests
 from imgsig.notary.pinning import still_satisfies
+from imgsig.notary.prefetch import Prefetch
 from imgsig.notary.roots import RootRules, TrustedRoot, check_root_expiry, rolled_back, verify_anchor, verify_root
 from imgsig.notary.settings import Notary, RootFile
 from imgsig.notary.trusted import SKIPPABLE, TrustedSet
@@ -45,12 +46,15 @@ class Update:
         self._settings = settings
         self._trust = trust
         self._rules = RootRules(question.name, question.at, question.limits, question.memory)
+        cold = trust is None and question.speculate
+        self._prefetch = Prefetch(question.source, question.deadline) if cold else None
         self._documents = Documents(
             question.source,
             deadline=question.deadline,
             limits=question.limits,
             memory=question.memory,
             known=trust is not None,
+            prefetch=self._prefetch,
         )
         self._bodies: dict[str, bytes] = {} if trust is None else dict(trust.documents)
         self.trusted: TrustedSet | None = None
@@ -65,6 +69,13 @@ class Update:
             RejectedError: something that was offered breaks a rule.
             InconclusiveError: something could not be had.
         """
+        try:
+            return self._run()
+        finally:
+            if self._prefetch is not None:
+                self._prefetch.close()
+
+    def _run(self) -> TrustedSet:
         start = self.start = self._start()
         self.trusted = TrustedSet(start.root, start.floors, self._rules)
         try:
