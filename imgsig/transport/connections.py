@@ -36,6 +36,8 @@ class Route:
     context: ssl.SSLContext | None
     """None for http."""
     proxy: str | None = field(default=None, repr=False)
+    proxy_context: ssl.SSLContext | None = None
+    """For a proxy that is itself reached over TLS."""
 
 
 class _PlainConnection(HTTPConnection):
@@ -70,7 +72,7 @@ class _Adapter(HTTPAdapter):
         self._watch_over(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:  # noqa: ANN401 - as in requests
-        manager = super().proxy_manager_for(proxy, proxy_ssl_context=self._route.context, **options)
+        manager = super().proxy_manager_for(proxy, proxy_ssl_context=self._route.proxy_context, **options)
         self._watch_over(manager)
         return manager
 

@@ -60,7 +60,10 @@ class Routes:
 
     def _route(self, address: Address, ca_files: tuple[str, ...], client: tuple[str, str] | None) -> Route:
         context = self._context(ca_files, client) if address.secure else None
-        return Route(address.origin, context, self._proxies.proxy_for(address))
+        proxy = self._proxies.proxy_for(address)
+        # A proxy is believed by the same authorities, and shown no client certificate.
+        proxy_context = self._context(ca_files, None) if proxy and proxy.startswith("https:") else None
+        return Route(address.origin, context, proxy, proxy_context)
 
     def _context(self, ca_files: tuple[str, ...], client: tuple[str, str] | None) -> WatchedContext:
         with self._lock:

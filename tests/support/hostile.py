@@ -213,6 +213,15 @@ def declared_as(length: str, body: bytes = b"{}") -> Answer:
     return raw(head(200, [("Content-Length", length)]) + body)
 
 
+def with_surplus(body: bytes, surplus: bytes) -> Answer:
+    """Answer properly, and send on what nobody asked for over the same connection."""
+
+    def answer(conversation: Conversation) -> None:
+        conversation.send(head(200, [("Content-Length", str(len(body)))]) + body + surplus)
+
+    return answer
+
+
 def chunks(*pieces: bytes) -> Answer:
     """Send these bytes as what should be a chunked body, and close."""
     return raw(head(200, [("Transfer-Encoding", "chunked")]) + b"".join(pieces))
@@ -456,12 +465,16 @@ class ForwardProxy:
     _context: ssl.SSLContext | None = None
     tls: bool = False
     """Whether clients reach the proxy itself over TLS."""
+    peer_certificates: list[dict[str, Any]] = field(default_factory=list)
+    """What clients showed to the proxy, which asks for a certificate but does not insist."""
 
     def __enter__(self) -> Self:
         """Listen."""
         if self.tls:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             loopback_authority().issue_cert("localhost", "127.0.0.1").configure_cert(self._context)
+            loopback_authority().configure_trust(self._context)
+            self._context.verify_mode = ssl.CERT_OPTIONAL
         self._listener = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
         return self
@@ -493,7 +506,10 @@ class ForwardProxy:
 
     def _serve(self, plain: socket.socket) -> None:
         with contextlib.suppress(OSError, ValueError):
-            inner = plain if self._context is None else self._context.wrap_socket(plain, server_side=True)
+            inner = plain
+            if self._context is not None:
+                inner = secured = self._context.wrap_socket(plain, server_side=True)
+                self.peer_certificates += [shown] if (shown := secured.getpeercert()) else []
             with contextlib.closing(inner), inner.makefile("rb", buffering=0) as reader:
                 self._forward(inner, reader)
         plain.close()
