@@ -8,16 +8,18 @@ from typing import final
 
 import pytest
 
+from imgsig.archive import Archive, Wanted
 from imgsig.codes import Code
 from imgsig.errors import VerificationError
 from imgsig.notary.settings import Anchor, FirstUse, Notary, RootFile, RootKeys
-from imgsig.policy import Policy, Rule
+from imgsig.policy import Policy, Rule, load_authority
 from imgsig.state import FolderState
-from imgsig.transport import Credential, Server, StaticCredentials
+from imgsig.transport import Credential, HttpSources, Server, StaticCredentials
 from imgsig.verdict import VerifiedImage
 from imgsig.verifier import Verifier
 from tests.interop.conftest import USERS, Peers
 from tests.support.peers import RELEASES, NotaryServer, Publisher
+from tests.support.sockets import sockets_forbidden
 
 pytestmark = pytest.mark.interop
 
@@ -123,7 +125,9 @@ def test_two_required_signers_must_agree(embedder: Embedder, publisher: Publishe
 
 
 @pytest.mark.parametrize("role", ["root", "targets", "snapshot", "timestamp"])
-def test_a_key_may_rotate_between_two_verifications(embedder: Embedder, publisher: Publisher, digest: str, role: str) -> None:
+def test_a_key_may_rotate_between_two_verifications(
+    embedder: Embedder, publisher: Publisher, digest: str, role: str
+) -> None:
     assert embedder.tag("1.0").digest == digest
     publisher.rotate(embedder.name, role)
     assert embedder.tag("1.0").digest == digest
@@ -191,7 +195,9 @@ def test_a_wrong_pin_is_refused_and_stores_nothing(embedder: Embedder) -> None:
     assert not FolderState(embedder.state).names()
 
 
-def test_a_changed_anchor_is_satisfied_by_the_offered_root(embedder: Embedder, publisher: Publisher, digest: str) -> None:
+def test_a_changed_anchor_is_satisfied_by_the_offered_root(
+    embedder: Embedder, publisher: Publisher, digest: str
+) -> None:
     pins = embedder.anchor
     embedder.anchor = FirstUse()
     assert embedder.tag("1.0").verdict.attestations[0].anchor.kind == "first-use"
@@ -208,7 +214,9 @@ def test_a_name_deleted_on_the_server_is_trust_data_removed(embedder: Embedder, 
     assert embedder.code("1.0") is Code.TRUST_DATA_REMOVED
 
 
-def test_a_name_that_is_signed_anew_by_others_is_refused(embedder: Embedder, publisher: Publisher, peers: Peers, notary_server: NotaryServer) -> None:
+def test_a_name_that_is_signed_anew_by_others_is_refused(
+    embedder: Embedder, publisher: Publisher, peers: Peers, notary_server: NotaryServer
+) -> None:
     embedder.tag("1.0")
     publisher.delete(embedder.name)
     stranger = peers.publisher(notary_server)
@@ -218,7 +226,9 @@ def test_a_name_that_is_signed_anew_by_others_is_refused(embedder: Embedder, pub
     assert embedder.code("1.0") is Code.ROOT_ROTATION
 
 
-def test_a_private_ca_must_be_named(peers: Peers, secure_notary_server: NotaryServer, name: str, tmp_path: Path) -> None:
+def test_a_private_ca_must_be_named(
+    peers: Peers, secure_notary_server: NotaryServer, name: str, tmp_path: Path
+) -> None:
     publisher = peers.publisher(secure_notary_server)
     publisher.init(name)
     digest = publisher.add(name, "1.0", b"over TLS")
@@ -264,3 +274,34 @@ def test_anonymous_tokens_do_where_the_service_gives_them(peers: Peers, name: st
         servers=(Server(server.url, ca_file=server.ca_file),),
     )
     assert embedder.tag("1.0").digest == digest
+
+
+def test_an_archive_verifies_without_a_server_until_it_expires(
+    peers: Peers, publisher: Publisher, embedder: Embedder, digest: str, tmp_path: Path
+) -> None:
+    server = peers.server()
+    gone = peers.publisher(server)
+    gone.init(embedder.name)
+    digest = gone.add(embedder.name, "1.0", b"archived")
+    gone.publish(embedder.name)
+    section = Notary(anchor=_pins(gone), server=server.url)
+    wanted = [Wanted(embedder.name, section, load_authority(section))]
+    with HttpSources() as sources:
+        saved = Archive.save(wanted, tmp_path / "archive", sources=sources, clock=embedder.clock)
+    server.stop()
+    policy = Policy((Rule([embedder.name], notary=section),))
+    reference = f"{embedder.name}:1.0"
+    with sockets_forbidden():
+        archive = Archive.load(tmp_path / "archive", id=saved.id)
+        with Verifier(policy, source=archive) as verifier:
+            image = verifier.verify(reference)
+            before = verifier.evaluate(reference, at=archive.captured_at - timedelta(seconds=1))
+            after = verifier.evaluate(reference, at=archive.captured_at + timedelta(days=15))
+            much_later = verifier.evaluate(reference, at=archive.captured_at + timedelta(days=4000))
+    assert image.digest == digest
+    assert not image.verdict.fresh
+    source = image.verdict.attestations[0].source
+    assert (source.kind, source.location, source.id_pinned) == ("archive", saved.id, True)
+    assert before.code is Code.BEFORE_CAPTURE
+    assert after.code is Code.EXPIRED
+    assert much_later.code is Code.ROOT_CERTIFICATE

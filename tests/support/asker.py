@@ -24,7 +24,9 @@ TAG: Final = "latest"
 class Asker:
     """Asks about `repository`, trusting its first root keys unless told otherwise."""
 
-    def __init__(self, repository: SignedRepository, *, anchor: Anchor | None = None, state: State | None = None) -> None:
+    def __init__(
+        self, repository: SignedRepository, *, anchor: Anchor | None = None, state: State | None = None
+    ) -> None:
         """Start without trust, or with what `state` has."""
         self.repository = repository
         self.anchor: Anchor = anchor or RootKeys(key.canonical_id for key in repository.signers["root"])

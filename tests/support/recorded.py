@@ -47,7 +47,7 @@ class Recorded:
             self.files[f"{role}.json"] = body
             self.files[f"{role}.{hashlib.sha256(body).hexdigest()}.json"] = body
 
-    def attest(  # noqa: PLR0913 - what a rule and a question say, each by name
+    def attest(
         self,
         tag: str,
         *,

@@ -169,7 +169,8 @@ def test_a_missing_timestamp_is_no_answer(asker: Asker) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(503, Code.UNREACHABLE), (429, Code.THROTTLED), (401, Code.ACCESS_DENIED), (302, Code.BAD_RESPONSE)]
+    ("status", "code"),
+    [(503, Code.UNREACHABLE), (429, Code.THROTTLED), (401, Code.ACCESS_DENIED), (302, Code.BAD_RESPONSE)],
 )
 @pytest.mark.parametrize("role", ["root", "timestamp", "snapshot", "targets"])
 def test_an_outage_is_never_a_refusal(asker: Asker, role: str, status: int, code: Code) -> None:
@@ -185,7 +186,9 @@ def test_a_document_that_is_not_the_one_named_is_a_hash_mismatch(asker: Asker) -
     assert asker.code() is Code.HASH_MISMATCH
 
 
-@pytest.mark.parametrize(("length", "code"), [(-2, Code.LIMIT_EXCEEDED), (0, Code.LIMIT_EXCEEDED), (10, Code.LIMIT_EXCEEDED)])
+@pytest.mark.parametrize(
+    ("length", "code"), [(-2, Code.LIMIT_EXCEEDED), (0, Code.LIMIT_EXCEEDED), (10, Code.LIMIT_EXCEEDED)]
+)
 def test_a_length_is_an_upper_bound(asker: Asker, length: int, code: Code) -> None:
     asker.repository.edit("timestamp", lambda signed: signed["meta"]["snapshot"].update(length=length))
     asker.repository.publish(everything=True)
@@ -281,7 +284,9 @@ def test_a_root_of_strangers_that_a_changed_anchor_trusts_lowers_no_floor(reposi
     for _ in range(4):
         stranger.publish(everything=True)
     assert second.ask().known_since == second.now
-    stranger.restore(SignedRepository(repository.name, keys={"root": root_key(repository.name, "p256", "stranger")}).files)
+    stranger.restore(
+        SignedRepository(repository.name, keys={"root": root_key(repository.name, "p256", "stranger")}).files
+    )
     assert second.code() is Code.ROLLBACK
 
 
