@@ -59,5 +59,5 @@ def _run(argv: Sequence[str] | None, environ: Mapping[str, str] | None, console:
         console.hint(error.hint)
         return status_of_error(error)
     except ImgsigError as error:
-        console.problem(str(error), error.hint)
+        console.problem(str(error), error.hint or "imgsig --help shows what may be written")
         return status_of_error(error)
