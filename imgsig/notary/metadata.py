@@ -5,10 +5,8 @@ What a document says is believed by nobody here: signatures, hashes, versions an
 Spec: docs/notary-v1.md, "Documents".
 """
 
-import binascii
 import hashlib
 import re
-from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
@@ -16,8 +14,9 @@ from types import MappingProxyType
 from typing import Any, Final, final
 
 from imgsig.limits import Limits
+from imgsig.notary.pem import decode_base64
 from imgsig.notary.structure import Structure, json_object, malformed
-from imgsig.strictjson import Member, canonical, parse_members, parse_object_text, quote
+from imgsig.strictjson import Member, canonical, parse_members, quote
 
 BASE_ROLES: Final = ("root", "targets", "snapshot", "timestamp")
 TYPES: Final = {"root": "Root", "targets": "Targets", "snapshot": "Snapshot", "timestamp": "Timestamp"}
@@ -258,8 +257,8 @@ def is_delegation_name(name: str) -> bool:
     return len(name) <= _MAX_DELEGATION_NAME and _DELEGATION_NAME.fullmatch(name) is not None
 
 
-def _parse_envelope(body: bytes, what: str, limits: Limits) -> tuple[Envelope, dict[str, Member]]:
-    members = parse_members(body, what=what, max_depth=limits.max_json_depth)
+def _parse_envelope(body: bytes, what: str, limits: Limits) -> tuple[Envelope, Mapping[str, Member]]:
+    members = parse_members(body, what=what, max_depth=limits.max_json_depth, within="signed")
     fields = Structure({name: member.value for name, member in members.items()}, what, ("signed", "signatures"))
     signed = members.get("signed")
     if signed is None or not isinstance(signed.value, dict):
@@ -269,7 +268,7 @@ def _parse_envelope(body: bytes, what: str, limits: Limits) -> tuple[Envelope, d
         raise malformed(f"{what}.signatures", f"more than {limits.max_signatures} entries")
     signatures = tuple(_signature(entry, f"{what}.signatures[{index}]") for index, entry in enumerate(entries))
     message = signed.text.encode() if signed.canonical else canonical(signed.value, what=f"{what}.signed")
-    return Envelope(message, signatures), parse_object_text(signed.text, what=what)
+    return Envelope(message, signatures), signed.members
 
 
 def _signature(entry: object, where: str) -> Signature:
@@ -277,7 +276,7 @@ def _signature(entry: object, where: str) -> Signature:
     return Signature(fields.string("keyid"), fields.string("method").lower(), fields.base64("sig"))
 
 
-def _common(members: dict[str, Member], role: str, names: tuple[str, ...]) -> tuple[Structure, int, datetime]:
+def _common(members: Mapping[str, Member], role: str, names: tuple[str, ...]) -> tuple[Structure, int, datetime]:
     fields = {name: member.value for name, member in members.items()}
     signed = Structure(fields, role, ("_type", "version", "expires", *names))
     expected = TYPES.get(role, "Targets")
@@ -378,7 +377,7 @@ def _plain_entry(entry: dict[str, Any]) -> bool:
         return False
     try:
         for value in hashes.values():
-            b64decode(value, validate=True)
-    except (TypeError, binascii.Error, ValueError):
+            decode_base64(value.encode())
+    except (AttributeError, ValueError):
         return False
-    return all(type(value) is str for value in hashes.values())
+    return True

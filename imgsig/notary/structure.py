@@ -5,11 +5,10 @@ A missing field and ``null`` both give the zero value of the type. A field of an
 Spec: docker/go canonical/json decode.go, object and literalStore.
 """
 
-import binascii
-from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any, Final, final
 
+from imgsig.notary.pem import decode_base64
 from imgsig.strictjson import malformed, quote
 
 __all__ = ["Structure", "json_object", "malformed"]
@@ -79,8 +78,8 @@ class Structure:
         """Return the bytes of a base64 string; empty if there is none. Line ends inside are allowed."""
         text = self.string(name)
         try:
-            return b64decode(text.replace("\r", "").replace("\n", ""), validate=True)
-        except (binascii.Error, ValueError) as error:
+            return decode_base64(text.encode().translate(None, b"\r\n"))
+        except ValueError as error:
             raise self._wrong(name, "must be base64", text) from error
 
     def mapping(self, name: str) -> dict[str, Any]:
