@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.interop.cases.bends import FOREIGN, Bend, bad_signature, family, released, signed_by
-from tests.interop.differential import ACCEPT, REFUSE, Case, later, nothing, once
+from tests.interop.comparison import ACCEPT, REFUSE, Case, later, nothing, once
 from tests.interop.stage import Stage, Step
 from tests.support.oracle import Pinning
 from tests.support.repository import BASE_ROLES, SignedRepository

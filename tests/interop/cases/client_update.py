@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from tests.interop.cases.bends import FOREIGN, Bend, bad_signature, family, released, removing, setting, signed_by
-from tests.interop.differential import ACCEPT, PANIC, REFUSE, Case, nothing
+from tests.interop.comparison import ACCEPT, PANIC, REFUSE, Case, nothing
 from tests.interop.stage import Stage, Step
 from tests.support.repository import SignedRepository, envelope
 
@@ -90,7 +90,7 @@ def _case(role: str, swizzle: Swizzle, client: str, letter: str) -> Case:
         "C": (nothing, _refreshed(bend)),
     }
     start = released if role == "targets/releases" else family
-    return Case(f"update/{swizzle.id}/{role}/{client}", steps[client], _EXPECTED[letter], _reason(role, swizzle, client), start)
+    return Case(f"update/{swizzle.id}/{role}/{client}", steps[client], _EXPECTED[letter], _reason(role, swizzle, client), start=start)
 
 
 def _document(role: str, swizzle: Swizzle) -> str:
@@ -143,7 +143,7 @@ def _mutations() -> list[Case]:
         ("targets-delegates-to-root", "targets", setting("targets", "delegations", "roles", 0, "name", to="root"), "RAR", family),
     ]
     return [
-        Case(f"update/{name}/{client}", steps, _EXPECTED[letter], "", start)
+        Case(f"update/{name}/{client}", steps, _EXPECTED[letter], start=start)
         for name, role, bend, letters, start in changes
         for client, letter, steps in zip(
             "NSC",

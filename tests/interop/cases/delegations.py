@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from tests.interop.cases.bends import FOREIGN, Bend, bad_signature, enveloping, family, released, removing, setting, signing
-from tests.interop.differential import ABSENT, ACCEPT, PANIC, REFUSE, Case, once
+from tests.interop.comparison import ABSENT, ACCEPT, PANIC, REFUSE, Case, once
 from tests.support.repository import Reply, SignedRepository, envelope
 from tests.support.root_certificates import CertificateForm, bundle, certify
 from tests.support.signing import Json, SigningKey, make_key

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from tests.interop.cases.bends import FOREIGN, Bend, bad_signature, signed_by, signing
-from tests.interop.differential import ACCEPT, REFUSE, Case, once
+from tests.interop.comparison import ACCEPT, REFUSE, Case, once
 from tests.support.repository import NAME, SignedRepository
 from tests.support.root_certificates import CertificateForm, bundle, certify, damaged, root_key
 from tests.support.signing import SigningKey, make_key, spki

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tests.interop.cases.bends import FOREIGN, Bend, altering, family, released, removing, rewriting, setting
-from tests.interop.differential import ACCEPT, REFUSE, Case, once
+from tests.interop.comparison import ACCEPT, REFUSE, Case, once
 from tests.support.repository import NAME, SignedRepository
 from tests.support.root_certificates import CertificateForm, root_key
 from tests.support.signing import Json, make_key

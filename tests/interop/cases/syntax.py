@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tests.interop.cases.bends import Bend, altering, enveloping, released, removing, rewriting, setting, signing
-from tests.interop.differential import ACCEPT, PANIC, REFUSE, Case, once
+from tests.interop.comparison import ACCEPT, PANIC, REFUSE, Case, once
 from tests.support.repository import SignedRepository, envelope
 from tests.support.signing import Json
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from tests.interop.cases.bends import FOREIGN, Bend, setting
-from tests.interop.differential import ACCEPT, REFUSE, Case, later, nothing, once
+from tests.interop.comparison import ACCEPT, REFUSE, Case, later, nothing, once
 from tests.interop.stage import Stage, Step
 from tests.support.oracle import Pinning
 from tests.support.repository import NAME, SignedRepository

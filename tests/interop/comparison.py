@@ -1,11 +1,7 @@
-"""Every case served to the reference client and to imgsig, and the verdicts compared.
+"""A case played for the reference client and for imgsig, and the two verdicts compared."""
 
-``python -m tests.interop.differential`` prints the table; ``--mutations N --seed S`` adds random ones.
-"""
-
-import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, final
 
@@ -41,13 +37,13 @@ class Case:
     """What the reference client does at the last step."""
     stricter: str = ""
     """The key in ``docs/differences.md`` of the reason why imgsig refuses what the client accepts."""
-    wider: str = ""
+    wider: str = field(default="", kw_only=True)
     """The key in ``docs/differences.md`` of the reason why imgsig accepts what the client refuses: pins by key id."""
-    start: Callable[[], SignedRepository] = SignedRepository
-    tag: str = "latest"
-    docker: bool | None = None
+    start: Callable[[], SignedRepository] = field(default=SignedRepository, kw_only=True)
+    tag: str = field(default="latest", kw_only=True)
+    docker: bool | None = field(default=None, kw_only=True)
     """Whether the client is asked for docker's choice; None for whenever there are delegations."""
-    http: bool = False
+    http: bool = field(default=False, kw_only=True)
     """Whether imgsig asks over HTTP too, because the case is about how documents are sent."""
 
 
@@ -109,7 +105,7 @@ def _play(stage: Stage, step: Step, case: Case, oracle: Oracle) -> tuple[OracleV
     theirs = ask_oracle(stage, oracle, docker=case.docker)
     stage.repository.replies = replies
     if case.http:
-        with oracle.serving(stage.repository) as stage.url:
+        with oracle.serving(stage.repository, stage.trust_dir.name) as stage.url:
             ours = ask_imgsig(stage)
     else:
         ours = ask_imgsig(stage)
