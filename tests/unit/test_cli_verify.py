@@ -76,12 +76,22 @@ def one_byte_changed(body: bytes) -> bytes:
     return body.replace(b'"expires":"2090', b'"expires":"2091')
 
 
+def remove(repository: SignedRepository) -> None:
+    repository.drop("timestamp")
+    repository.drop("root")
+
+
+def expire(repository: SignedRepository) -> None:
+    repository.expire("timestamp")
+    repository.publish()
+
+
 HTML = Reply(200, b"<!DOCTYPE html><title>Please log in</title>", (("Content-Type", "text/html"),))
 
 BAD: dict[str, tuple[Callable[[SignedRepository], object], str, Code]] = {
-    "a name that is signed no more": (lambda r: (r.drop("timestamp"), r.drop("root")), "app", Code.TRUST_DATA_REMOVED),
+    "a name that is signed no more": (remove, "app", Code.TRUST_DATA_REMOVED),
     "a missing tag": (lambda _: None, "app:9", Code.TAG_NOT_SIGNED),
-    "an expired role": (lambda r: (r.expire("timestamp"), r.publish()), "app", Code.EXPIRED),
+    "an expired role": (expire, "app", Code.EXPIRED),
     "a tampered byte": (lambda r: r.tamper("timestamp", one_byte_changed), "app", Code.THRESHOLD),
     "a truncated document": (lambda r: r.tamper("timestamp", lambda body: body[:-1]), "app", Code.MALFORMED),
     "a proxy's page": (lambda r: r.reply("timestamp", HTML), "app", Code.BAD_RESPONSE),
