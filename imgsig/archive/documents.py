@@ -11,8 +11,8 @@ from imgsig.archive.disk import opened_document, opened_folder, reason_of
 from imgsig.archive.places import CAPTURE, place_of
 from imgsig.codes import Code
 from imgsig.errors import InconclusiveError, RejectedError
+from imgsig.faults import shown_path
 from imgsig.limits import Deadline
-from imgsig.strictjson import quote
 
 _CHUNK: Final = 1024 * 1024
 
@@ -26,7 +26,7 @@ def read_capture(archive: Path, *, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
     left = max_bytes + 1  # one more shows that it is too long
     with (
-        _translated(f"the archive {quote(archive)} cannot be read", CAPTURE),
+        _translated(f"the archive {shown_path(archive)} cannot be read", CAPTURE),
         opened_folder(archive) as folder,
         opened_document(folder, (CAPTURE,)) as reader,
     ):
@@ -34,7 +34,7 @@ def read_capture(archive: Path, *, max_bytes: int) -> bytes:
             chunks.append(chunk)
             left -= len(chunk)
     if not left:
-        msg = f"the {CAPTURE} of the archive {quote(archive)} is larger than {max_bytes} bytes"
+        msg = f"the {CAPTURE} of the archive {shown_path(archive)} is larger than {max_bytes} bytes"
         raise InconclusiveError(msg, code=Code.ARCHIVE_UNREADABLE, subject=CAPTURE)
     return b"".join(chunks)
 
@@ -64,7 +64,7 @@ def _check_document(
     length, digest = 0, sha256()
     place = place_of(name.system, name.name, file.path)
     with (
-        _translated(f"{quote(file.path)} of the archive cannot be read", file.path),
+        _translated(f"{shown_path(file.path)} of the archive cannot be read", file.path),
         opened_folder(archive) as folder,
         opened_document(folder, place) as reader,
     ):
@@ -77,7 +77,7 @@ def _check_document(
     if length != file.length:
         found = f"{length} bytes, not {file.length}" if length < file.length else f"more than {file.length} bytes"
     if found != file.sha256:
-        msg = f"{quote(file.path)} of the archive is not the document that was captured"
+        msg = f"{shown_path(file.path)} of the archive is not the document that was captured"
         raise RejectedError(msg, code=Code.HASH_MISMATCH, subject=file.path, expected=file.sha256, found=found)
 
 

@@ -15,6 +15,7 @@ from imgsig.archive.recording import Wanted
 from imgsig.archive.saving import check_deadline, holds_the_same, record_names, write_archive
 from imgsig.codes import Code
 from imgsig.errors import InconclusiveError, RejectedError, UsageError, VerificationError
+from imgsig.faults import shown_path
 from imgsig.limits import DEFAULT_TIMEOUT_SECONDS, Deadline, Limits
 from imgsig.source import DocumentMissingError, Endpoint, SourceEvidence, Sources
 from imgsig.strictjson import quote
@@ -76,12 +77,12 @@ class Archive:
         body = read_capture(folder, max_bytes=limits.max_capture_bytes)
         found = archive_id(body)
         if id not in {None, found}:
-            msg = f"the archive {quote(folder)} is not the one that was demanded"
+            msg = f"the archive {shown_path(folder)} is not the one that was demanded"
             raise RejectedError(msg, code=Code.HASH_MISMATCH, subject=CAPTURE, expected=str(id), found=found)
         try:
             capture = parse_capture(body)
         except RejectedError as error:
-            msg = f"the archive {quote(folder)} cannot be read: {error}"
+            msg = f"the archive {shown_path(folder)} cannot be read: {error}"
             raise InconclusiveError(
                 msg, code=Code.ARCHIVE_UNREADABLE, subject=CAPTURE, expected=error.expected, found=error.found
             ) from error
@@ -199,7 +200,7 @@ def _existing(folder: Path, limits: Limits) -> Archive | None:
     except FileNotFoundError as error:
         if folder.parent.is_dir():
             return None
-        msg = f"the archive cannot be written to {quote(folder)}: the folder above it does not exist"
+        msg = f"the archive cannot be written to {shown_path(folder)}: the folder above it does not exist"
         raise UsageError(msg, hint="make that folder first") from error
     except (OSError, ValueError) as error:
         raise _occupied(folder, "something that is no folder to read") from error
@@ -219,5 +220,5 @@ def _is_whole(archive: Archive, deadline: Deadline) -> bool:
 
 
 def _occupied(folder: Path, by: str) -> UsageError:
-    msg = f"{quote(folder)} already holds {by}, and nothing is ever written over"
+    msg = f"{shown_path(folder)} already holds {by}, and nothing is ever written over"
     return UsageError(msg, hint="choose another folder, or move this one away")

@@ -74,7 +74,8 @@ def record_name(
     captured_at = clock().astimezone(UTC)
     documents = recorder.documents
     files = [CapturedFile(path, len(body), sha256(body).hexdigest()) for path, body in sorted(documents.items())]
-    fault = _fault_of(wanted, _Replay(documents, live.evidence), captured_at, deadline, limits)
+    replay = _Replay(documents, recorder.refusals, live.evidence)
+    fault = _fault_of(wanted, replay, captured_at, deadline, limits)
     captured = CapturedName(
         wanted.settings.system,
         wanted.name,
@@ -121,6 +122,8 @@ class _Recorder:
         self._max_bytes = max_bytes
         self._bytes = 0
         self.documents: dict[str, bytes] = {}
+        self.refusals: dict[str, RejectedError] = {}
+        """Path to why what the server gave was not even taken: it is too long."""
 
     @property
     def evidence(self) -> SourceEvidence:
@@ -132,7 +135,11 @@ class _Recorder:
             raise RejectedError(msg, code=Code.MALFORMED, subject=quote(path))
         self.check_size(path)
         if path not in self.documents:
-            body = self._live.fetch(path, max_bytes=max_bytes, deadline=deadline)
+            try:
+                body = self._live.fetch(path, max_bytes=max_bytes, deadline=deadline)
+            except RejectedError as error:
+                self.refusals[path] = error
+                raise
             self._bytes += len(body)
             self.documents[path] = body
         return _bounded(path, self.documents[path], max_bytes)
@@ -151,13 +158,18 @@ class _Recorder:
 class _Replay:
     """Answers with what was recorded."""
 
-    def __init__(self, documents: Mapping[str, bytes], evidence: SourceEvidence) -> None:
+    def __init__(
+        self, documents: Mapping[str, bytes], refusals: Mapping[str, RejectedError], evidence: SourceEvidence
+    ) -> None:
         self._documents = documents
+        self._refusals = refusals
         self.evidence = evidence
 
     def fetch(self, path: str, *, max_bytes: int, deadline: Deadline) -> bytes:
         deadline.remaining_seconds()
         if path not in self._documents:
+            if path in self._refusals:
+                raise self._refusals[path]
             msg = f"the server gave no {quote(path)}"
             raise DocumentMissingError(msg, subject=path, code=Code.MISSING_METADATA)
         return _bounded(path, self._documents[path], max_bytes)

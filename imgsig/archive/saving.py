@@ -11,9 +11,9 @@ from imgsig.archive.disk import opened_folder, reason_of, sync_folder, sync_fold
 from imgsig.archive.places import CAPTURE, place_of
 from imgsig.archive.recording import Recording, Wanted, record_name
 from imgsig.errors import UsageError
+from imgsig.faults import shown_path
 from imgsig.limits import Deadline, Limits
 from imgsig.source import Sources
-from imgsig.strictjson import quote
 
 _TEMPORARY: Final = ".imgsig-"
 """How the name of a folder begins that is not yet an archive."""
@@ -73,7 +73,7 @@ def write_archive(path: Path, capture: Capture, recordings: Iterable[Recording])
             _remove(temporary)
         sync_folder(path.parent)
     except OSError as error:
-        msg = f"the archive cannot be written to {quote(path)}: {reason_of(error)}"
+        msg = f"the archive cannot be written to {shown_path(path)}: {reason_of(error)}"
         raise UsageError(msg, hint="choose a folder that does not exist yet, in one that can be written") from error
 
 
