@@ -27,25 +27,38 @@ LAYERS = {
     "environment": ["imgsig.environment"],
     "engine": ["imgsig.verifier"],
     "policy": ["imgsig.policy", "imgsig.toml", "imgsig.patterns"],
-    "archive": ["imgsig.archive"],
+    "archive": [
+        "imgsig.archive",
+        "imgsig.archive.reader",
+        "imgsig.archive.saving",
+        "imgsig.archive.recording",
+        "imgsig.archive.documents",
+        "imgsig.archive.capture",
+        "imgsig.archive.disk",
+        "imgsig.archive.places",
+    ],
     "inspection": ["imgsig.inspection"],
     "authorities": [
         "imgsig.notary.client",
         "imgsig.notary.capture",
         "imgsig.notary.update",
         "imgsig.notary.documents",
+        "imgsig.notary.prefetch",
         "imgsig.notary.answer",
         "imgsig.authority",
     ],
     "edges: servers": [
         "imgsig.transport",
+        "imgsig.transport.client",
+        "imgsig.transport.fetching",
         "imgsig.transport.tokens",
+        "imgsig.transport.statuses",
         "imgsig.transport.exchange",
+        "imgsig.transport.routes",
         "imgsig.transport.connections",
         "imgsig.transport.tls",
         "imgsig.transport.sockets",
         "imgsig.transport.challenges",
-        "imgsig.transport.statuses",
         "imgsig.transport.docker_tls",
         "imgsig.transport.docker_credentials",
         "imgsig.transport.docker_config",
@@ -71,6 +84,7 @@ LAYERS = {
         "imgsig.notary.keys",
         "imgsig.notary.certificates",
         "imgsig.notary.metadata",
+        "imgsig.notary.entries",
         "imgsig.notary.structure",
         "imgsig.notary.pem",
         "imgsig.notary",
@@ -85,6 +99,7 @@ LAYERS = {
         "imgsig.limits",
         "imgsig.errors",
         "imgsig.codes",
+        "imgsig.memory",
     ],
 }
 """From the top of the house to the bottom; within a layer, too, a module imports only what stands below it."""
@@ -115,6 +130,8 @@ EFFECT_CALLS = frozenset({"open", "print", "input", "exec", "eval"})
 PURE_BUT = {
     ("imgsig.notary.settings", "os"): "a setting may name a file by any path; imgsig.faults reads it",
     ("imgsig.notary.settings", "pathlib"): "likewise",
+    ("imgsig.notary.prefetch", "concurrent.futures"): "documents are asked for side by side, of the source",
+    ("imgsig.memory", "os"): "a forked child knows by its process id that it is one",
 }
 
 ONLY_IN = {
