@@ -7,6 +7,7 @@ Spec: docs/notary-v1.md, "Root certificates"; notary trustpinning/certs.go and t
 
 import threading
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -14,17 +15,20 @@ from typing import Final, final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
-from imgsig.notary.pem import PemBlock, iter_pem_blocks
+from imgsig.notary.pem import iter_pem_blocks
 
 MIN_RSA_BITS: Final = 2048
+CURVES: Final = (ec.SECP224R1, ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _LEEWAY: Final = timedelta(days=1)
 _SHA1: Final = frozenset(
     {
         SignatureAlgorithmOID.RSA_WITH_SHA1,
-        SignatureAlgorithmOID._RSA_WITH_SHA1,  # noqa: SLF001 - the old ISO name of the same algorithm
+        x509.ObjectIdentifier("1.3.14.3.2.29"),  # the old ISO name of the same algorithm
         SignatureAlgorithmOID.DSA_WITH_SHA1,
         SignatureAlgorithmOID.ECDSA_WITH_SHA1,
     }
@@ -63,7 +67,7 @@ class ParsedCertificate:
             return "it is signed with SHA-1"
         if 0 < self.rsa_bits < MIN_RSA_BITS:
             return f"its RSA key has {self.rsa_bits} bits, fewer than {MIN_RSA_BITS}"
-        if at is not None and at < self.not_before - _LEEWAY:
+        if at is not None and self.not_before - at > _LEEWAY:
             return f"it is not valid before {self.not_before:%Y-%m-%d %H:%M:%SZ}"
         if at is not None and at > self.not_after:
             return f"it has expired on {self.not_after:%Y-%m-%d %H:%M:%SZ}"
@@ -94,6 +98,7 @@ def parse_certificate(der: bytes) -> ParsedCertificate:
             names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
             extensions = [item.value for item in certificate.extensions]
             key = certificate.public_key()
+        _check_key(certificate, key)
         common_name = names[-1].value if names else ""
         return ParsedCertificate(
             der,
@@ -144,20 +149,53 @@ def parse_bundle(text: bytes, max_certificates: int) -> tuple[ParsedCertificate,
     return tuple(certificates)
 
 
-def certificates_in(text: bytes) -> tuple[ParsedCertificate, ...]:
-    """Return every readable certificate in `text`'s CERTIFICATE blocks; the rest is passed over."""
-    found: list[ParsedCertificate] = []
+def parse_authorities(text: bytes) -> tuple[ParsedCertificate, ...]:
+    """Return the certificates of a file of certificate authorities.
+
+    Raises:
+        UnreadableCertificateError: another kind of block, an unreadable certificate, or none.
+
+    Spec: notary tuf/utils/x509.go, LoadCertBundleFromFile.
+    """
+    certificates: list[ParsedCertificate] = []
     for block in iter_pem_blocks(text):
-        certificate = _readable(block)
-        if certificate is not None:
-            found.append(certificate)
-    return tuple(found)
+        if block.label != "CERTIFICATE":
+            msg = "a block that is no certificate"
+            raise UnreadableCertificateError(msg)
+        certificates.append(parse_certificate(block.content))
+    if not certificates:
+        msg = "no certificate"
+        raise UnreadableCertificateError(msg)
+    return tuple(certificates)
 
 
-def _readable(block: PemBlock) -> ParsedCertificate | None:
-    if block.label != "CERTIFICATE" or block.has_headers:
-        return None
-    try:
-        return parse_certificate(block.content)
-    except UnreadableCertificateError:
-        return None
+def iter_certificates(text: bytes) -> Iterator[ParsedCertificate]:
+    """Yield every readable certificate in `text`'s CERTIFICATE blocks without headers; the rest is passed over.
+
+    Spec: notary tuf/utils/x509.go, LoadCertFromPEM.
+    """
+    for block in iter_pem_blocks(text):
+        if block.label == "CERTIFICATE" and not block.has_headers:
+            try:
+                yield parse_certificate(block.content)
+            except UnreadableCertificateError:
+                continue
+
+
+def _check_key(certificate: x509.Certificate, key: CertificatePublicKeyTypes) -> None:
+    """Refuse an EC or RSA key that is not written in the one way that Go reads.
+
+    Raises:
+        UnreadableCertificateError: a curve that it does not know, a compressed point, RSA without its NULL, or RSA
+            for PSS alone.
+
+    Spec: Go crypto/x509, parsePublicKey.
+    """
+    if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, CURVES):
+        msg = f"its key is on the curve {key.curve.name}"
+        raise UnreadableCertificateError(msg)
+    if isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
+        usual = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        if usual not in certificate.tbs_certificate_bytes:
+            msg = "its key is written in an unusual way"
+            raise UnreadableCertificateError(msg)

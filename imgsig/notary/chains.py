@@ -9,6 +9,8 @@ from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
 
 from imgsig.limits import Limits
@@ -17,12 +19,11 @@ from imgsig.notary.certificates import ParsedCertificate
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 _MAX_STEPS: Final = 256
-"""Pairs of certificates looked at for one leaf, since a crafted bundle could hold many paths."""
+"""Pairs of issuer and subject looked at for one leaf, since a crafted bundle could hold many paths."""
 _HANDLED: Final = frozenset(
     {
         ExtensionOID.KEY_USAGE,
         ExtensionOID.BASIC_CONSTRAINTS,
-        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
         ExtensionOID.CRL_DISTRIBUTION_POINTS,
         ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
         ExtensionOID.EXTENDED_KEY_USAGE,
@@ -31,15 +32,21 @@ _HANDLED: Final = frozenset(
         ExtensionOID.AUTHORITY_INFORMATION_ACCESS,
     }
 )
-_BROKEN_HASHES: Final = frozenset(
+_SIGNATURES: Final = frozenset(
     {
-        SignatureAlgorithmOID.RSA_WITH_MD5,
-        SignatureAlgorithmOID.RSA_WITH_SHA1,
-        SignatureAlgorithmOID._RSA_WITH_SHA1,  # noqa: SLF001 - the old ISO name of the same algorithm
-        SignatureAlgorithmOID.DSA_WITH_SHA1,
-        SignatureAlgorithmOID.ECDSA_WITH_SHA1,
+        SignatureAlgorithmOID.RSA_WITH_SHA256,
+        SignatureAlgorithmOID.RSA_WITH_SHA384,
+        SignatureAlgorithmOID.RSA_WITH_SHA512,
+        SignatureAlgorithmOID.RSASSA_PSS,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA256,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA384,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA512,
+        SignatureAlgorithmOID.ED25519,
     }
 )
+_HASHES: Final = (SHA256, SHA384, SHA512, type(None))
+"""Hashes within a signature; Ed25519 names none."""
+_NAMES: Final = (x509.DNSName, x509.RFC822Name, x509.IPAddress, x509.UniformResourceIdentifier)
 _USABLE_FOR: Final = frozenset({ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE})
 
 
@@ -60,15 +67,17 @@ def find_anchor(
     while paths:
         path = paths.pop()
         last = path[-1]
-        if not _usable(last, at) or (last not in anchors and _has_unhandled_extension(last.x509)):
+        if not _usable(last, at) or _has_unhandled_extension(last.x509):
             continue
         if last in anchors:
             return last
         for issuer in (*intermediates, *anchors):
+            if issuer.x509.subject != last.x509.issuer:
+                continue
             steps -= 1
             if steps < 0 or len(path) == limits.max_chain_certificates:
                 break
-            if issuer not in path and _issued(issuer, path):
+            if not any(_same_holder(issuer, known) for known in path) and _issued(issuer, path):
                 paths.append((*path, issuer))
     return None
 
@@ -83,26 +92,50 @@ def _usable(certificate: ParsedCertificate, at: datetime) -> bool:
 def _has_unhandled_extension(certificate: x509.Certificate) -> bool:
     # Stricter than Go: name constraints are not handled, because a root key's certificate names no host.
     return any(
-        (item.critical and item.oid not in _HANDLED) or item.oid == ExtensionOID.NAME_CONSTRAINTS
+        (item.critical and not _is_handled(item)) or item.oid == ExtensionOID.NAME_CONSTRAINTS
         for item in certificate.extensions
     )
 
 
+def _is_handled(item: x509.Extension[x509.ExtensionType]) -> bool:
+    """Return whether Go handles an extension: alternative names only if there is one that it knows."""
+    if isinstance(item.value, x509.SubjectAlternativeName):
+        return any(isinstance(name, _NAMES) for name in item.value)
+    return item.oid in _HANDLED
+
+
+def _same_holder(one: ParsedCertificate, other: ParsedCertificate) -> bool:
+    """Return whether two certificates are about the same name and key, so that one path needs no more than one."""
+    # Stricter than Go, which lets both stand if their alternative names differ.
+    return one.x509.subject == other.x509.subject and _public_bytes(one) == _public_bytes(other)
+
+
+def _public_bytes(certificate: ParsedCertificate) -> bytes:
+    return certificate.x509.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
 def _issued(issuer: ParsedCertificate, path: tuple[ParsedCertificate, ...]) -> bool:
-    subject = path[-1].x509
+    """Return whether `issuer`, which has the name for it, may issue the last certificate of `path`, and did.
+
+    Spec: Go crypto/x509, Certificate.CheckSignatureFrom and isValid.
+    """
     constraints = _extension(issuer.x509, x509.BasicConstraints)
     if constraints is None or not constraints.ca:
         return False
-    between = sum(1 for certificate in path[1:] if certificate.x509.issuer != certificate.x509.subject)
-    if constraints.path_length is not None and between > constraints.path_length:
+    # Go counts every certificate in between, those issued by themselves too.
+    if constraints.path_length is not None and len(path) - 1 > constraints.path_length:
         return False
     usage = _extension(issuer.x509, x509.KeyUsage)
-    if usage is not None and not usage.key_cert_sign:
-        return False
-    if subject.signature_algorithm_oid in _BROKEN_HASHES:
-        return False
+    return (usage is None or usage.key_cert_sign) and _is_signed(path[-1].x509, issuer.x509)
+
+
+def _is_signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
-        subject.verify_directly_issued_by(issuer.x509)
+        if certificate.signature_algorithm_oid not in _SIGNATURES:
+            return False
+        if not isinstance(certificate.signature_hash_algorithm, _HASHES):
+            return False
+        certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True

@@ -20,10 +20,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from imgsig.codes import Code
 from imgsig.errors import RejectedError
 from imgsig.notary.certificates import (
+    CURVES,
     MIN_RSA_BITS,
     UnreadableCertificateError,
-    certificates_in,
     first_certificate,
+    iter_certificates,
 )
 from imgsig.notary.metadata import Envelope, Key
 from imgsig.notary.pem import iter_pem_blocks
@@ -32,7 +33,6 @@ from imgsig.strictjson import canonical, quote
 _PSS: Final = padding.PSS(padding.MGF1(SHA256()), salt_length=32)
 _PARSED: Final = 1024
 _MAX_RSA_EXPONENT: Final = 2**31 - 1
-_CURVES: Final = (ec.SECP224R1, ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 _Native: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey | None
 
@@ -127,11 +127,11 @@ def check_delegation_key(key: Key, role: str) -> None:
 
     Spec: docs/notary-v1.md, "Certificates of delegations"; notary tuf/signed/verify.go.
     """
-    for certificate in certificates_in(key.public)[:1]:
-        fault = certificate.fault(None)
-        if fault is not None:
-            msg = f"the certificate of a key of {role} cannot be used: {fault}"
-            raise RejectedError(msg, code=Code.SIGNATURE, subject=role, expected="a sound certificate", found=fault)
+    certificate = next(iter_certificates(key.public), None)
+    fault = None if certificate is None else certificate.fault(None)
+    if fault is not None:
+        msg = f"the certificate of a key of {role} cannot be used: {fault}"
+        raise RejectedError(msg, code=Code.SIGNATURE, subject=role, expected="a sound certificate", found=fault)
 
 
 def verify_signatures(envelope: Envelope, role: str, keys: Mapping[str, PublicKey], threshold: int) -> tuple[str, ...]:
@@ -190,7 +190,7 @@ def _native(keytype: str, public: bytes) -> _Native:
 
 def _of_kind(key: PublicKeyTypes, kind: str, der: bytes | None) -> _Native:
     """Return `key` if it is of `kind` and usable, and written as `der` in the one way that the client reads."""
-    if kind == "ecdsa" and isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES):
+    if kind == "ecdsa" and isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, CURVES):
         return key if der is None or _spki(key) == der else None
     if kind == "rsa" and isinstance(key, rsa.RSAPublicKey) and key.key_size >= MIN_RSA_BITS:
         usable = key.public_numbers().e <= _MAX_RSA_EXPONENT

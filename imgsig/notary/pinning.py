@@ -17,7 +17,7 @@ from imgsig.limits import Limits
 from imgsig.notary.certificates import (
     ParsedCertificate,
     UnreadableCertificateError,
-    certificates_in,
+    parse_authorities,
     parse_bundle,
 )
 from imgsig.notary.chains import find_anchor
@@ -96,7 +96,8 @@ def anchored_keys(anchor: Anchor, keys: tuple[RootKey, ...], at: datetime, limit
     A root file names no keys: whether the root is that one, or reached from it, is for the caller to see.
 
     Raises:
-        RejectedError: the pinned CA file has no certificate that can be used at `at` (``anchor_mismatch``).
+        RejectedError: the pinned CA file cannot be read, or has no certificate that can be used at `at`
+            (``anchor_mismatch``).
     """
     match anchor:
         case FirstUse():
@@ -105,10 +106,7 @@ def anchored_keys(anchor: Anchor, keys: tuple[RootKey, ...], at: datetime, limit
             pins = {root_key: {root_key.key.key_id, root_key.key.canonical_id} & set(anchor.pins) for root_key in keys}
             return {root_key: min(found) for root_key, found in pins.items() if found}
         case RootCA():
-            anchors = [one for one in certificates_in(anchor.pem) if one.fault(at) is None]
-            if not anchors:
-                msg = "no certificate of the pinned CA file can be used at this time"
-                raise RejectedError(msg, code=Code.ANCHOR_MISMATCH, subject="root", expected="a usable CA certificate")
+            anchors = _authorities(anchor, at)
             found = {one: find_anchor(one.leaf, one.intermediates, anchors, at, limits) for one in keys}
             return {root_key: fingerprint(ca) for root_key, ca in found.items() if ca is not None}
         case RootFile():
@@ -125,7 +123,7 @@ def still_satisfies(evidence: Evidence, anchor: Anchor) -> bool:
         case RootKeys():
             accepted = set(anchor.pins)
         case RootCA():
-            accepted = {fingerprint(one) for one in certificates_in(anchor.pem)}
+            accepted = _fingerprints(anchor)
         case RootFile():
             accepted = {sha256(anchor.document).hexdigest()}
         case _:
@@ -136,6 +134,32 @@ def still_satisfies(evidence: Evidence, anchor: Anchor) -> bool:
 def fingerprint(certificate: ParsedCertificate) -> str:
     """Return the sha256 of a certificate's DER, in hex."""
     return sha256(certificate.der).hexdigest()
+
+
+def _authorities(anchor: RootCA, at: datetime) -> list[ParsedCertificate]:
+    """Return the certificates of the pinned CA file that can be used at `at`, at least one."""
+    expected = "a file of CA certificates, one of them usable"
+    try:
+        certificates = parse_authorities(anchor.pem)
+    except UnreadableCertificateError as error:
+        msg = f"the pinned CA file cannot be used: {error}"
+        raise RejectedError(
+            msg, code=Code.ANCHOR_MISMATCH, subject="root", expected=expected, found=str(error)
+        ) from error
+    usable = [one for one in certificates if one.fault(at) is None]
+    if not usable:
+        faults = "; ".join(fault for one in certificates[:_SHOWN_KEYS] if (fault := one.fault(at)) is not None)
+        msg = f"no certificate of the pinned CA file can be used: {faults}"
+        raise RejectedError(msg, code=Code.ANCHOR_MISMATCH, subject="root", expected=expected, found=faults)
+    return usable
+
+
+def _fingerprints(anchor: RootCA) -> set[str]:
+    """Return the fingerprints of the certificates of the pinned CA file; none if it cannot be used."""
+    try:
+        return {fingerprint(one) for one in parse_authorities(anchor.pem)}
+    except UnreadableCertificateError:
+        return set()
 
 
 def _bundles(root: Root, limits: Limits, faults: list[str]) -> list[tuple[ParsedCertificate, ...]]:
