@@ -9,8 +9,8 @@ Spec: RFC 8259; OLPC canonical JSON as the reference client writes it (docs/nota
 import json
 import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, cast, final
 
 from imgsig.codes import Code
@@ -20,9 +20,11 @@ MAX_INTEGER: Final = 2**53
 """Beyond this the reference client, which computes in floating point, signs another number than the one written."""
 
 _MAX_QUOTE: Final = 60
-_SPACE: Final = " \t\r\n"
-_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_SPACE: Final = re.compile(r"[ \t\r\n]*+")
+_STRINGS: Final = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
+"""A text, or all that follows a quote without a partner: never looked at twice, whatever is in it."""
 _NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b'{}[]"'))
+_BRACES: Final = bytes.maketrans(b"[]", b"{}")
 
 
 @final
@@ -31,16 +33,24 @@ class Member:
     """One member of an object whose text is needed too."""
 
     value: Any
-    text: str
-    """The value exactly as it was written, without surrounding white space."""
     canonical: bool
-    """Whether `text` was shown to be the canonical form of `value`."""
+    """Whether its text was shown to be the canonical form of `value`."""
+    members: "Mapping[str, Member]"
+    """The members of `value`, where they were asked for."""
+    _source: str = field(repr=False)
+    _start: int
+    _end: int
+
+    @property
+    def text(self) -> str:
+        """The value exactly as it was written, without surrounding white space."""
+        return self._source[self._start : self._end]
 
 
 def quote(text: object) -> str:
     """Return untrusted `text` in quotes, escaped to ASCII and shortened, fit for a message."""
     shown = str(text)
-    return ascii(shown if len(shown) <= _MAX_QUOTE else shown[:_MAX_QUOTE] + "…")
+    return ascii(shown) if len(shown) <= _MAX_QUOTE else ascii(shown[:_MAX_QUOTE]) + "..."
 
 
 def malformed(where: str, why: str, *, found: str = "") -> RejectedError:
@@ -62,17 +72,14 @@ def parse(body: bytes, *, what: str, max_depth: int) -> Any:  # noqa: ANN401 - a
     return value
 
 
-def parse_members(body: bytes, *, what: str, max_depth: int) -> dict[str, Member]:
-    """Return the members of the one JSON object in `body`, each with its text. Raises as `parse` does."""
+def parse_members(body: bytes, *, what: str, max_depth: int, within: str = "") -> dict[str, Member]:
+    """Return the members of the one JSON object in `body`, each with its text. Raises as `parse` does.
+
+    If the member `within` is an object, its own members are returned in the same way.
+    """
     text = _decoded_text(body, what, max_depth)
-    members, end = _members(text, _after_space(text, 0), what)
+    members, end, _ = _members(text, _after_space(text, 0), what, within)
     _expect_end(text, end, what)
-    return members
-
-
-def parse_object_text(text: str, *, what: str) -> dict[str, Member]:
-    """Return the members of the object in `text`, which `parse_members` returned. Raises as it does."""
-    members, _ = _members(text, 0, what)
     return members
 
 
@@ -138,9 +145,8 @@ class _Reader:
     def member(self, text: str, start: int) -> tuple[Member, int]:
         self._plain = True
         value, end = self.value(text, start)
-        written = text[start:end]
-        plain = self._plain and not any(mark in written for mark in " \t\r\n\\")
-        return Member(value, written, plain), end
+        plain = self._plain and all(text.find(mark, start, end) < 0 for mark in " \t\r\n\\")
+        return Member(value, plain, {}, text, start, end), end
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         members = dict(pairs)
@@ -174,38 +180,52 @@ class _Reader:
         raise malformed(self._what, f"{word} is not JSON")
 
 
-def _members(text: str, start: int, what: str) -> tuple[dict[str, Member], int]:
+def _members(text: str, start: int, what: str, within: str) -> tuple[dict[str, Member], int, bool]:
+    """Return the members of the object at `start`, its end, and whether all of it is canonical."""
     reader = _Reader(what)
     if text[start : start + 1] != "{":
         raise malformed(what, "must be an object", found=quote(text[start : start + 20]))
     members: dict[str, Member] = {}
     at = _after_space(text, start + 1)
     if text[at : at + 1] == "}":
-        return members, at + 1
+        return members, at + 1, at == start + 1
+    length, escaped = 1, False
+    """How long the object's text would be so far without white space between its parts; whether a name is escaped."""
     while True:
         if text[at : at + 1] != '"':
             raise malformed(what, f"not JSON: expected a member name at character {at}")
-        name, at = cast("tuple[str, int]", reader.value(text, at))
-        at = _after_space(text, at)
-        if text[at : at + 1] != ":":
-            raise malformed(what, f"not JSON: expected a colon at character {at}")
-        member, at = reader.member(text, _after_space(text, at + 1))
+        name, colon = cast("tuple[str, int]", reader.value(text, at))
+        length += colon - at + 2
+        escaped = escaped or text.find("\\", at, colon) >= 0
+        colon = _after_space(text, colon)
+        if text[colon : colon + 1] != ":":
+            raise malformed(what, f"not JSON: expected a colon at character {colon}")
         if name in members:
             raise malformed(what, f"duplicate member {quote(name)}", found=quote(name))
-        members[name] = member
-        at = _after_space(text, at)
+        begin = _after_space(text, colon + 1)
+        members[name], end = _member(reader, text, begin, what, descend=bool(within) and name == within)
+        length += end - begin
+        at = _after_space(text, end)
         closing = text[at : at + 1]
         if closing == "}":
-            return members, at + 1
+            plain = length == at + 1 - start and not escaped and list(members) == sorted(members)
+            return members, at + 1, plain and all(member.canonical for member in members.values())
         if closing != ",":
             raise malformed(what, f"not JSON: expected a comma or a brace at character {at}")
         at = _after_space(text, at + 1)
 
 
+def _member(reader: _Reader, text: str, begin: int, what: str, *, descend: bool) -> tuple[Member, int]:
+    if not (descend and text[begin : begin + 1] == "{"):
+        return reader.member(text, begin)
+    members, end, plain = _members(text, begin, what, "")
+    value = {name: member.value for name, member in members.items()}
+    return Member(value, plain, members, text, begin, end), end
+
+
 def _after_space(text: str, at: int) -> int:
-    while text[at : at + 1] in _SPACE and at < len(text):
-        at += 1
-    return at
+    space = _SPACE.match(text, at)
+    return at if space is None else space.end()
 
 
 def _expect_end(text: str, end: int, what: str) -> None:
@@ -234,11 +254,11 @@ def _check_depth(body: bytes, what: str, max_depth: int) -> None:
     """Refuse nesting beyond `max_depth` before a recursive decoder sees it, whatever else is wrong."""
     if body.count(b"{") + body.count(b"[") <= max_depth:
         return
-    structure = body.translate(None, _NOT_STRUCTURE) if b"\\" not in body else _STRINGS.sub(b"", body)
-    structure = _STRINGS.sub(b"", structure).translate(None, _NOT_STRUCTURE)
+    texts = body.translate(None, _NOT_STRUCTURE) if b"\\" not in body else body
+    structure = _STRINGS.sub(b"", texts).translate(_BRACES, _NOT_STRUCTURE)
     for _ in range(max_depth):
         if not structure:
             return
-        structure = structure.replace(b"{}", b"").replace(b"[]", b"")
+        structure = structure.replace(b"{}", b"")  # the innermost level, and no other
     if structure:
         raise malformed(what, f"nested deeper than {max_depth} levels, or unbalanced")
