@@ -2,6 +2,6 @@
 
 from imgsig.archive.capture import CapturedFile, CapturedName
 from imgsig.archive.reader import Archive
-from imgsig.archive.recording import Wanted
+from imgsig.archive.wanted import Wanted
 
 __all__ = ["Archive", "CapturedFile", "CapturedName", "Wanted"]

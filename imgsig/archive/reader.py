@@ -11,8 +11,7 @@ from typing import Final, final
 from imgsig.archive.capture import CapturedName, archive_id, parse_capture
 from imgsig.archive.documents import check_documents, read_capture, read_document
 from imgsig.archive.places import CAPTURE
-from imgsig.archive.recording import Wanted
-from imgsig.archive.saving import check_deadline, holds_the_same, record_names, write_archive
+from imgsig.archive.wanted import Wanted
 from imgsig.codes import Code
 from imgsig.errors import InconclusiveError, RejectedError, UsageError, VerificationError
 from imgsig.faults import shown_path
@@ -116,18 +115,21 @@ class Archive:
             VerificationError: a server could not be reached, or has nothing of a name; then nothing is written.
             UsageError: something else is at `path`, it cannot be written there, or the call is wrong.
         """
+        from imgsig.archive import saving  # noqa: PLC0415 - not needed to read an archive
+
         folder = Path(path).absolute()
         wanted = {(one.settings.system, one.name): one for one in names}
         existing = _existing(folder, limits)
         if existing is not None and [(name.system, name.name) for name in existing.names] != sorted(wanted):
             raise _occupied(folder, "an archive of other names")
-        capture, recordings = record_names(
+        capture, recordings = saving.record_names(
             wanted.values(), sources, clock=clock, limits=limits, timeout_seconds=timeout_seconds
         )
         if existing is None:
-            write_archive(folder, capture, recordings)
+            saving.write_archive(folder, capture, recordings)
             return cls.load(folder, limits=limits)
-        if not (holds_the_same(existing.names, capture) and _is_whole(existing, check_deadline(timeout_seconds))):
+        same = saving.holds_the_same(existing.names, capture)
+        if not (same and _is_whole(existing, saving.check_deadline(timeout_seconds))):
             raise _occupied(folder, "other trust data than the server has now")
         return existing
 

@@ -7,10 +7,11 @@ from hashlib import sha256
 from typing import Final, final
 
 from imgsig.archive.capture import CapturedFile, CapturedName, describe_fault
-from imgsig.archive.places import is_name_or_path, is_system
-from imgsig.authority import Authority, Question, Settings
+from imgsig.archive.places import is_name_or_path
+from imgsig.archive.wanted import Wanted
+from imgsig.authority import Question
 from imgsig.codes import Code
-from imgsig.errors import InconclusiveError, RejectedError, UsageError, VerificationError
+from imgsig.errors import InconclusiveError, RejectedError, VerificationError
 from imgsig.limits import Deadline, Limits
 from imgsig.source import DocumentMissingError, Source, SourceEvidence, Sources
 from imgsig.state.memory import MemoryState
@@ -19,32 +20,6 @@ from imgsig.verdict import Checks
 
 _NOBODYS_DIGEST: Final = f"sha256:{'0' * 64}"
 """Asking for it goes through every check of the metadata, and ends in `Code.DIGEST_NOT_SIGNED` when all hold."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """One signed name to save, as one system knows it.
-
-    Raises:
-        UsageError: the name, or that of the system, is none.
-    """
-
-    name: str
-    """The signed name, e.g. ``docker.io/library/alpine``."""
-    settings: Settings
-    """Where it is kept, and whose signatures what came must bear: a rule's section, or one for first use."""
-    authority: Authority
-    """The system that answers by `settings`."""
-
-    def __post_init__(self) -> None:
-        """Refuse what no archive can hold."""
-        if not is_name_or_path(self.name):
-            msg = f"{quote(self.name)} is no name that an archive can hold"
-            raise UsageError(msg)
-        if not is_system(self.settings.system):
-            msg = f"{quote(self.settings.system)} is no system that an archive can hold"
-            raise UsageError(msg)
 
 
 @final

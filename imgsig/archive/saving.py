@@ -9,7 +9,8 @@ from typing import Final
 from imgsig.archive.capture import Capture, CapturedName, encode_capture
 from imgsig.archive.disk import opened_folder, reason_of, sync_folder, sync_folders, write_document
 from imgsig.archive.places import CAPTURE, place_of
-from imgsig.archive.recording import Recording, Wanted, record_name
+from imgsig.archive.recording import Recording, record_name
+from imgsig.archive.wanted import Wanted
 from imgsig.errors import UsageError
 from imgsig.faults import shown_path
 from imgsig.limits import Deadline, Limits

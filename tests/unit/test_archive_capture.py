@@ -40,7 +40,9 @@ SMALL: Final = Capture(
         CapturedName("notary", "docker.io/a/c", "https://n", (), code="expired", summary="root has expired"),
     ),
 )
-ADDRESSES = st.text(st.characters(min_codepoint=32, max_codepoint=127), min_size=1).filter(is_name_or_path)
+CHARACTERS = st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/\\")
+COMPONENTS = st.text(CHARACTERS, min_size=1, max_size=20)
+ADDRESSES = st.lists(COMPONENTS, min_size=1, max_size=3).map("/".join).filter(is_name_or_path)
 LINES = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=40)
 FILES = st.builds(
     CapturedFile, ADDRESSES, st.integers(0, 2**53), st.binary(min_size=32, max_size=32).map(lambda raw: raw.hex())
