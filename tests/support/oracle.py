@@ -123,9 +123,8 @@ class Oracle:
         return folder
 
     @contextmanager
-    def serving(self, repository: SignedRepository) -> Iterator[str]:
-        """Serve a repository and give the URL of its server."""
-        key = f"r{next(self._numbers)}"
+    def serving(self, repository: SignedRepository, key: str) -> Iterator[str]:
+        """Serve a repository and give the URL of its server, the same for the same key."""
         yield self._server.add(key, repository)
         self._server.remove(key)
 

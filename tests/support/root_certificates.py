@@ -1,8 +1,11 @@
 """Certificates for root keys: leaves, intermediates, authorities, and their bundles."""
 
+import base64
 import subprocess
 import tempfile
+import textwrap
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -124,9 +127,15 @@ def authority(
 
 def damaged(key: SigningKey) -> SigningKey:
     """Return a one-certificate root key in which the certificate's own signature is wrong."""
-    der = x509.load_pem_x509_certificate(key.public).public_bytes(serialization.Encoding.DER)
-    changed = x509.load_der_x509_certificate(der[:-1] + bytes([der[-1] ^ 1]))
-    return key.with_public(changed.public_bytes(serialization.Encoding.PEM))
+    return patched(key, lambda der: der[:-1] + bytes([der[-1] ^ 1]))
+
+
+def patched(key: SigningKey, change: Callable[[bytes], bytes]) -> SigningKey:
+    """Return a one-certificate root key with other DER, which need not be a certificate any more."""
+    body = b"".join(key.public.splitlines()[1:-1])
+    lines = textwrap.wrap(base64.b64encode(change(base64.b64decode(body))).decode(), 64)
+    pem = "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""])
+    return key.with_public(pem.encode())
 
 
 def _name(form: CertificateForm) -> x509.Name:

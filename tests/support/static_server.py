@@ -8,7 +8,7 @@ from typing import Final, Self, final
 from tests.support.repository import METADATA_NOT_FOUND, Reply, SignedRepository
 
 _TRUST: Final = "/_trust/tuf/"
-_RESET: Final = 0
+RESET: Final = 0
 """A reply with this status closes the connection without an answer."""
 
 
@@ -30,7 +30,7 @@ class StaticServer:
 
             def do_GET(self) -> None:
                 reply = served(self.path)
-                if reply.status == _RESET:
+                if reply.status == RESET:
                     self.close_connection = True
                     return
                 self.send_response_only(reply.status)

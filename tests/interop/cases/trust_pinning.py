@@ -24,6 +24,7 @@ from tests.support.root_certificates import (
     bundle,
     certify,
     damaged,
+    patched,
     root_key,
 )
 from tests.support.signing import SigningKey
@@ -181,6 +182,68 @@ def _certificates() -> list[Case]:
         once("root-certificate/key-is-a-text", REFUSE, lambda r: r.edit("root", lambda signed: _key_to(signed, OWN, "text"))),
         once("root-certificate/key-is-null", REFUSE, lambda r: r.edit("root", lambda signed: _key_to(signed, OWN, None))),
     ]
+
+
+_SHA256_OID: Final = bytes.fromhex("06082a8648ce3d040302")
+_SHA384_OID: Final = bytes.fromhex("06082a8648ce3d040303")
+_COMMON_NAME: Final = b"\x06\x03\x55\x04\x03"
+
+
+def _der() -> list[Case]:
+    """Return the cases of certificates whose DER breaks a rule that Go's parser checks. TOFU verifies no signature."""
+
+    def first(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
+        return lambda der: der.replace(old, new, 1)
+
+    def last(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
+        return lambda der: new.join(der.rsplit(old, 1))
+
+    name = NAME.encode()
+    utf8, printable = b"\x0c" + bytes([len(name)]), b"\x13" + bytes([len(name)])
+    validity = b"\x17\x0d200101000000Z"
+    table: tuple[tuple[str, str, Callable[[bytes], bytes]], ...] = (
+        ("inner-algorithm-differs", REFUSE, first(_SHA256_OID, _SHA384_OID)),
+        ("outer-algorithm-differs", REFUSE, last(_SHA256_OID, _SHA384_OID)),
+        ("unknown-algorithm-in-both", ACCEPT, lambda der: der.replace(_SHA256_OID, bytes.fromhex("06082a8648ce3d04037f"))),
+        ("issuer-not-utf-8", REFUSE, first(name, b"\xff" + name[1:])),
+        ("subject-not-utf-8", REFUSE, last(name, b"\xff" + name[1:])),
+        ("issuer-unknown-string-type", REFUSE, first(utf8, b"\x38" + utf8[1:])),
+        ("subject-unknown-string-type", REFUSE, last(utf8, b"\x38" + utf8[1:])),
+        ("issuer-other-text", ACCEPT, first(name, b"x" + name[1:])),
+        ("issuer-printable", ACCEPT, first(utf8, printable)),
+        ("subject-printable", ACCEPT, last(utf8, printable)),
+        ("issuer-printable-bad-character", REFUSE, lambda der: first(utf8 + name, printable + b"_" + name[1:])(der)),
+        ("issuer-ia5-high-byte", REFUSE, first(utf8 + name, b"\x16" + utf8[1:] + b"\xe4" + name[1:])),
+        ("issuer-teletex", ACCEPT, first(utf8, b"\x14" + utf8[1:])),
+        ("issuer-attribute-unknown", ACCEPT, first(_COMMON_NAME, b"\x06\x03\x55\x04\x7f")),
+        ("subject-attribute-unknown", REFUSE, last(_COMMON_NAME, b"\x06\x03\x55\x04\x7f")),
+        ("serial-negative", ACCEPT, first(b"\x02\x01\x01\x30", b"\x02\x01\x81\x30")),
+        ("serial-0", ACCEPT, first(b"\x02\x01\x01\x30", b"\x02\x01\x00\x30")),
+        ("version-1", ACCEPT, first(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x00")),
+        ("version-2", ACCEPT, first(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x01")),
+        ("version-4", REFUSE, first(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x03")),
+        ("month-13", REFUSE, first(validity, b"\x17\x0d201301000000Z")),
+        ("second-60", REFUSE, first(validity, b"\x17\x0d200101000060Z")),
+        ("time-lower-case-z", REFUSE, first(validity, b"\x17\x0d200101000000z")),
+        ("upside-down-validity", REFUSE, first(b"\x18\x0f2120", b"\x18\x0f2019")),
+        ("trailing-byte", REFUSE, lambda der: der + b"\x00"),
+        ("truncated", REFUSE, lambda der: der[:-1]),
+        ("signature-empty", REFUSE, _without_signature),
+    )
+    return [
+        once(f"root-certificate-der/{title}", expect, lambda _: None, _DER_REASONS.get(title, ""), start=rooted(patched(OWN, change)))
+        for title, expect, change in table
+    ]
+
+
+_DER_REASONS: Final = {"version-1": "certificate-versions", "version-2": "certificate-versions"}
+
+
+def _without_signature(der: bytes) -> bytes:
+    """Leave nothing of the signature but an empty bit string, with the lengths made right."""
+    end = der.rindex(_SHA256_OID) + len(_SHA256_OID)
+    inside = der[4:end] + b"\x03\x01\x00"
+    return b"\x30\x82" + len(inside).to_bytes(2, "big") + inside
 
 
 def _key_to(signed: dict[str, dict[str, object]], key: SigningKey, value: object) -> None:
@@ -392,4 +455,4 @@ def _expire_local_root(stage: Stage) -> None:
     stage.local("root", twin.current["root"])
 
 
-CASES: Final = (*_names(), *_certificates(), *_pins(), *_authorities(), *_rotations())
+CASES: Final = (*_names(), *_certificates(), *_der(), *_pins(), *_authorities(), *_rotations())
