@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -107,7 +108,7 @@ def test_the_exit_statuses_are_documented() -> None:
         ("notary-v1.md", r"no document may be longer than (\S+) MiB", Limits().max_document_bytes >> 20),
         ("notary-v1.md", r"`timestamp.json` \| (\S+) MiB", Limits().max_timestamp_bytes >> 20),
         ("notary-v1.md", r"at most (\S+) certificates in a bundle", Limits().max_bundle_certificates),
-        ("notary-v1.md", r"at most (\S+) certificates in a path", Limits().max_chain_certificates),
+        ("notary-v1.md", r"a path has at most (\S+) certificates", Limits().max_chain_certificates),
         ("notary-v1.md", r"at most (\S+) of them", Limits().max_root_rotations),
         ("trust-model.md", r"a deadline, (\S+) seconds by default", int(DEFAULT_TIMEOUT_SECONDS)),
         ("embedding.md", r"for the whole call, (\S+) by default", int(DEFAULT_TIMEOUT_SECONDS)),
@@ -138,6 +139,38 @@ def test_an_example_in_python_uses_names_and_arguments_that_exist(block: Block) 
 def test_every_example_that_should_run_is_there() -> None:
     for page, mark in RUN:
         assert any(block.page == page and mark in block.text for block in blocks("python"))
+
+
+def functions_of(page: str, name: str) -> Any:  # noqa: ANN401 - a function
+    """Return a function that an example defines."""
+    block = next(block for block in blocks("python") if block.page == page and f"def {name}(" in block.text)
+    namespace: dict[str, Any] = {"__name__": "example"}
+    exec(compile(block.text, page, "exec"), namespace)  # noqa: S102 - our own documentation
+    return namespace[name]
+
+
+def recorded_verifier() -> imgsig.Verifier:
+    facts = json.loads(page_text("fixtures/facts.json"))
+    policy = imgsig.Policy.load(ROOT / "fixtures" / "policy.toml")
+    source = imgsig.Archive.load(ROOT / "fixtures" / "app")
+    return imgsig.Verifier(policy, source=source, clock=lambda: datetime.fromisoformat(facts["at"]))
+
+
+def test_the_examples_of_what_comes_back_tell_verified_from_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    facts = json.loads(page_text("fixtures/facts.json"))
+    name, verifier = facts["name"], recorded_verifier()
+    pinned = f"{name}@{facts['tags']['1.0']}"
+    admit, choose = functions_of("docs/embedding.md", "admit"), functions_of("docs/verdict.md", "image_to_deploy")
+    assert admit(verifier, f"{name}:1.0") == (True, pinned)
+    assert choose(verifier, f"{name}:1.0") == pinned
+    allowed, why = admit(verifier, f"{name}:1.1")
+    assert not allowed
+    assert why.endswith("(signer_missing)")
+    allowed, why = admit(verifier, "quay.io/team/app")
+    assert not allowed
+    assert why.startswith("no rule covers it")
+    assert choose(verifier, f"{name}:1.1") is None
+    assert capsys.readouterr().out.startswith("signer_missing: ")
 
 
 def command_lines() -> Iterator[tuple[str, str]]:
