@@ -13,7 +13,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any, Final, final
 
+from imgsig.errors import RejectedError
 from imgsig.limits import Limits
+from imgsig.notary.entries import CutOut, cut_out
 from imgsig.notary.pem import decode_base64
 from imgsig.notary.structure import Structure, json_object, malformed
 from imgsig.strictjson import Member, canonical, parse_members, quote
@@ -182,8 +184,8 @@ def parse_root(body: bytes, limits: Limits) -> Root:
 
     Spec: notary tuf/data/root.go, isValidRootStructure.
     """
-    envelope, members = _parse_envelope(body, "root", limits)
-    signed, version, expires = _common(members, "root", ("consistent_snapshot", "keys", "roles"))
+    envelope, written = _parse_envelope(body, "root", limits)
+    signed, version, expires = _common(written.members, "root", ("consistent_snapshot", "keys", "roles"))
     signed.boolean("consistent_snapshot")
     keys = _keys(signed.mapping("keys"), "root.keys")
     if len(keys) > limits.max_root_keys:
@@ -206,8 +208,8 @@ def parse_timestamp(body: bytes, limits: Limits) -> Timestamp:
 
     Spec: notary tuf/data/timestamp.go, IsValidTimestampStructure.
     """
-    envelope, members = _parse_envelope(body, "timestamp", limits)
-    signed, version, expires = _common(members, "timestamp", ("meta",))
+    envelope, written = _parse_envelope(body, "timestamp", limits)
+    signed, version, expires = _common(written.members, "timestamp", ("meta",))
     meta = _meta(signed, "timestamp.meta")
     return Timestamp(envelope, version, expires, _hashed(meta, "snapshot", "timestamp.meta"))
 
@@ -217,8 +219,8 @@ def parse_snapshot(body: bytes, limits: Limits) -> Snapshot:
 
     Spec: notary tuf/data/snapshot.go, IsValidSnapshotStructure.
     """
-    envelope, members = _parse_envelope(body, "snapshot", limits)
-    signed, version, expires = _common(members, "snapshot", ("meta",))
+    envelope, written = _parse_envelope(body, "snapshot", limits)
+    signed, version, expires = _common(written.members, "snapshot", ("meta",))
     meta = _meta(signed, "snapshot.meta")
     for name in ("root", "targets"):
         _hashed(meta, name, "snapshot.meta")
@@ -232,7 +234,34 @@ def parse_targets(body: bytes, role: str, limits: Limits) -> Targets:
 
     Spec: notary tuf/data/targets.go, isValidTargetsStructure.
     """
-    envelope, members = _parse_envelope(body, role, limits)
+    cut = cut_out(body)
+    if cut is not None:
+        targets = _parse_around(cut, role, limits)
+        if targets is not None:
+            return targets
+    envelope, written = _parse_envelope(body, role, limits)
+    entries = Structure({"targets": written.value.get("targets")}, role, ("targets",)).mapping("targets")
+    for name, entry in entries.items():
+        if not (type(entry) is dict and entry.keys() <= _ENTRY_FIELDS and _plain_entry(entry)):
+            where = f"{role}.targets[{quote(name)}]"
+            _file_info(Structure({} if entry is None else json_object(entry, where), where, _FILE_FIELDS))
+    return _targets(role, envelope, written.members, MappingProxyType(entries))
+
+
+def _parse_around(cut: CutOut, role: str, limits: Limits) -> Targets | None:
+    """Return the document that `cut` was cut from, or None if it must be decoded whole to tell what it is."""
+    try:
+        envelope, written = _parse_envelope(cut.rest, role, limits)
+    except RejectedError:
+        return None
+    place = written.members.get("targets")
+    if place is None or place.value != cut.marked or not written.canonical:
+        return None
+    message = envelope.message.replace(cut.mark, cut.text, 1)
+    return _targets(role, Envelope(message, envelope.signatures), written.members, cut.entries)
+
+
+def _targets(role: str, envelope: Envelope, members: Mapping[str, Member], entries: Mapping[str, Any]) -> Targets:
     signed, version, expires = _common(members, role, ("delegations", "targets"))
     where = f"{role}.delegations"
     delegations = Structure(signed.mapping("delegations"), where, ("keys", "roles"))
@@ -241,12 +270,7 @@ def parse_targets(body: bytes, role: str, limits: Limits) -> Targets:
         _delegation(value, role, keys, f"{where}.roles[{index}]")
         for index, value in enumerate(delegations.array("roles"))
     )
-    entries = signed.mapping("targets")
-    for name, entry in entries.items():
-        if not (type(entry) is dict and entry.keys() <= _ENTRY_FIELDS and _plain_entry(entry)):
-            where = f"{role}.targets[{quote(name)}]"
-            _file_info(Structure({} if entry is None else json_object(entry, where), where, _FILE_FIELDS))
-    return Targets(envelope, role, version, expires, keys, roles, MappingProxyType(entries))
+    return Targets(envelope, role, version, expires, keys, roles, entries)
 
 
 def is_delegation_name(name: str) -> bool:
@@ -257,7 +281,7 @@ def is_delegation_name(name: str) -> bool:
     return len(name) <= _MAX_DELEGATION_NAME and _DELEGATION_NAME.fullmatch(name) is not None
 
 
-def _parse_envelope(body: bytes, what: str, limits: Limits) -> tuple[Envelope, Mapping[str, Member]]:
+def _parse_envelope(body: bytes, what: str, limits: Limits) -> tuple[Envelope, Member]:
     members = parse_members(body, what=what, max_depth=limits.max_json_depth, within="signed")
     fields = Structure({name: member.value for name, member in members.items()}, what, ("signed", "signatures"))
     signed = members.get("signed")
@@ -268,7 +292,7 @@ def _parse_envelope(body: bytes, what: str, limits: Limits) -> tuple[Envelope, M
         raise malformed(f"{what}.signatures", f"more than {limits.max_signatures} entries")
     signatures = tuple(_signature(entry, f"{what}.signatures[{index}]") for index, entry in enumerate(entries))
     message = signed.text.encode() if signed.canonical else canonical(signed.value, what=f"{what}.signed")
-    return Envelope(message, signatures), signed.members
+    return Envelope(message, signatures), signed
 
 
 def _signature(entry: object, where: str) -> Signature:
