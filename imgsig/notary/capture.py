@@ -12,7 +12,6 @@ from imgsig.notary.metadata import (
     FileInfo,
     Snapshot,
     Targets,
-    digests,
     parse_root,
     parse_snapshot,
     parse_targets,
@@ -38,7 +37,7 @@ def capture_documents(source: Source, *, deadline: Deadline, limits: Limits) -> 
         snapshot_info = parse_timestamp(timestamp, limits).snapshot
     except RejectedError:
         return
-    for version in range(1, min(newest, limits.max_root_rotations) + 1):
+    for version in range(max(1, newest - limits.max_root_rotations), newest + 1):
         _fetch_version(documents, version)
     body = _fetch(documents, "snapshot", snapshot_info)
     if body is None:
@@ -47,8 +46,7 @@ def capture_documents(source: Source, *, deadline: Deadline, limits: Limits) -> 
         snapshot = parse_snapshot(body, limits)
     except RejectedError:
         return
-    if snapshot.meta["root"].mismatch(digests(root)) is not None:
-        _fetch(documents, "root", snapshot.meta["root"])
+    _fetch(documents, "root", snapshot.meta["root"])
     _fetch_targets(documents, snapshot, limits)
 
 

@@ -250,7 +250,6 @@ def test_another_root_than_the_pinned_one_is_refused(archive: Archive, repositor
     assert verifier(archive, repository, anchor=other).evaluate(NAME).code is Code.ANCHOR_MISMATCH
 
 
-@pytest.mark.xfail(strict=True, reason="the root is not yet captured by the hash that the snapshot gives it")
 def test_a_pinned_root_file_is_followed_through_every_version(tmp_path: Path) -> None:
     repository = SignedRepository()
     first = RootFile(repository.files["root.json"])
