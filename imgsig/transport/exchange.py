@@ -31,7 +31,7 @@ _READ_IN_PART: Final = frozenset({401, 404})
 """Refusals whose body says something, or whose connection is worth keeping."""
 _LENGTH: Final = re.compile(r"[0-9]{1,64}")
 _REFUSED_TUNNEL: Final = re.compile(r"Tunnel connection failed: ([0-9]{3})")
-_MAX_CAUSES: Final = 16
+_MAX_CAUSES: Final = 64
 
 
 @final
@@ -210,12 +210,16 @@ def _tunnel_refused(status: int, peer: str) -> InconclusiveError:
     return InconclusiveError(msg, code=code, subject=peer, hint="check the proxy and the login for it")
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield `error` and what is wrapped in it: as a cause, a context or an argument."""
+    wrapped: list[object] = [error]
     for _ in range(_MAX_CAUSES):
-        if error is None:
+        if not wrapped:
             return
-        yield error
-        error = error.__cause__ or error.__context__
+        inner = wrapped.pop(0)
+        if isinstance(inner, BaseException):
+            yield inner
+            wrapped += [inner.__cause__ or inner.__context__, *inner.args]
 
 
 def _too_long(request: Request, found: str) -> RejectedError:

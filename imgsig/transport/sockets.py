@@ -5,6 +5,7 @@ gains nothing by it, and no second thread is needed to end a read. What goes wro
 known how far the request had come.
 """
 
+import errno
 import ipaddress
 import queue
 import socket
@@ -152,12 +153,17 @@ class WatchedSocket(socket.socket):
         return received
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:  # noqa: ANN401 - any buffer
-        """Send, in the time that is left. Other errors are left to the reader: an answer may have come before."""
+        """Send, in the time that is left.
+
+        A connection that the peer has closed is left to the reader: it may have said why.
+        """
         self.settimeout(self.watch.seconds())
         try:
             super().sendall(data, flags)
         except TimeoutError as error:
             raise self.watch.failed(error) from error
+        except ssl.SSLEOFError as error:
+            raise BrokenPipeError(errno.EPIPE, "connection closed") from error
 
 
 @final
@@ -219,10 +225,10 @@ def resolve(host: str, port: int, watch: Watch, *, look_up: LookUp) -> list[tupl
 
 def tls_failed(peer: str, error: ssl.SSLError) -> InconclusiveError:
     """Return the error for a TLS connection that could not be made, or broke."""
-    words = getattr(error, "verify_message", None) or getattr(error, "reason", None) or "connection closed"
-    shown = str(words).strip(".").replace("_", " ")
-    msg = f"TLS with {peer} failed: {shown[:1].lower()}{shown[1:]}"
-    return InconclusiveError(ascii(msg)[1:-1], code=Code.TLS, subject=peer, found=shown)
+    sentence = str(getattr(error, "verify_message", "")).strip(".")
+    shown = ascii(sentence[:1].lower() + sentence[1:])[1:-1] or str(getattr(error, "reason", "") or "connection closed")
+    found = shown if sentence else shown.replace("_", " ").lower()
+    return InconclusiveError(f"TLS with {peer} failed: {found}", code=Code.TLS, subject=peer, found=found)
 
 
 def _connected(connection: WatchedSocket, address: Any, seconds: float, watch: Watch) -> WatchedSocket:  # noqa: ANN401

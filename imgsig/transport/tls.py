@@ -1,14 +1,17 @@
 """The TLS context, built explicitly: whom to believe is a value, and nothing switches the checks off."""
 
+import re
 import ssl
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 from imgsig.errors import UsageError
 from imgsig.limits import Limits
 from imgsig.transport.sockets import WatchedTLSSocket, reason
 
 _NO_PASSPHRASE: Final = ""
+_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
+_HASHED: Final = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 
 @final
@@ -25,12 +28,11 @@ class WatchedContext(ssl.SSLContext):
         watch = sock.watch
         sock.settimeout(watch.seconds())
         try:
-            secured = super().wrap_socket(sock, *arguments, **options)
+            secured = cast("WatchedTLSSocket", super().wrap_socket(sock, *arguments, **options))  # see load_context
         except OSError as error:
             raise watch.failed(error) from error
-        if isinstance(secured, WatchedTLSSocket):  # by sslsocket_class below, always
-            secured.watch = watch
-            watch.socket = secured
+        secured.watch = watch
+        watch.socket = secured
         return secured
 
 
@@ -60,7 +62,9 @@ def load_context(
     context.hostname_checks_common_name = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if ca_bundle is None:
-        _believe_system(context)
+        # OpenSSL's built-in paths, and not what the environment says.
+        paths = ssl.get_default_verify_paths()
+        believe_system(context, Path(paths.openssl_cafile), Path(paths.openssl_capath))
     else:
         _believe(context, ca_bundle, "CA bundle", limits)
     for file in ca_files:
@@ -70,18 +74,24 @@ def load_context(
     return context
 
 
-def _believe_system(context: ssl.SSLContext) -> None:
-    """Believe what the operating system does, by OpenSSL's built-in paths and not by what the environment says."""
-    paths = ssl.get_default_verify_paths()
-    file, folder = Path(paths.openssl_cafile), Path(paths.openssl_capath)
-    cafile = str(file) if file.is_file() else None
-    capath = str(folder) if folder.is_dir() else None
-    if cafile or capath:
-        try:
-            context.load_verify_locations(cafile=cafile, capath=capath)
-        except OSError as error:
-            msg = f"the operating system's CA certificates cannot be loaded: {reason(error)}"
-            raise UsageError(msg) from error
+def believe_system(context: ssl.SSLContext, file: Path, folder: Path) -> None:
+    """Believe what the operating system keeps in `file` and `folder`, where they exist.
+
+    Parsing the file costs more than a request. When the folder, whose certificates OpenSSL looks up by their hashed
+    names when it needs them, holds as many as the file, it is enough.
+
+    Raises:
+        UsageError: they are there but cannot be used.
+    """
+    try:
+        hashed = sum(_HASHED.fullmatch(entry.name) is not None for entry in folder.iterdir()) if folder.is_dir() else 0
+        if folder.is_dir():
+            context.load_verify_locations(capath=folder)
+        if file.is_file() and file.read_bytes().count(_CERTIFICATE) > hashed:
+            context.load_verify_locations(cafile=file)
+    except OSError as error:
+        msg = f"the operating system's CA certificates cannot be loaded: {reason(error)}"
+        raise UsageError(msg) from error
 
 
 def _believe(context: ssl.SSLContext, path: str, what: str, limits: Limits) -> None:

@@ -29,7 +29,12 @@ def client(server: HostileServer, *, ca: Path | None = None, server_options: Any
 
 
 def fetch(
-    sources: HttpSources | Source, url: str = "", *, path: str = DOCUMENT, seconds: float = 5, max_bytes: int = MAX_BYTES
+    sources: HttpSources | Source,
+    url: str = "",
+    *,
+    path: str = DOCUMENT,
+    seconds: float = 5,
+    max_bytes: int = MAX_BYTES,
 ) -> bytes:
     """Fetch one document; from the server at `url`, unless a source is given."""
     source = sources.open(endpoint(url)) if isinstance(sources, HttpSources) else sources

@@ -40,6 +40,12 @@ def loopback_authority() -> trustme.CA:
     return trustme.CA()
 
 
+@cache
+def issued(authority: trustme.CA, *identities: str) -> trustme.LeafCert:
+    """Return one certificate for the whole test run: making them is slow."""
+    return authority.issue_cert(*identities)
+
+
 def write_ca(folder: Path) -> Path:
     """Write the certificate of that CA into `folder` and return its path."""
     path = folder / "private-ca.pem"
@@ -382,7 +388,7 @@ class HostileServer:
 
     def _make_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        (self.authority or loopback_authority()).issue_cert(*self.identities).configure_cert(context)
+        issued(self.authority or loopback_authority(), *self.identities).configure_cert(context)
         if self.newest_tls is not None:
             context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
             context.maximum_version = self.newest_tls
@@ -472,7 +478,7 @@ class ForwardProxy:
         """Listen."""
         if self.tls:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            loopback_authority().issue_cert("localhost", "127.0.0.1").configure_cert(self._context)
+            issued(loopback_authority(), "localhost", "127.0.0.1").configure_cert(self._context)
             loopback_authority().configure_trust(self._context)
             self._context.verify_mode = ssl.CERT_OPTIONAL
         self._listener = socket.create_server(("127.0.0.1", 0))

@@ -1,19 +1,25 @@
+import hashlib
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import trustme
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from imgsig.codes import Code
 from imgsig.errors import InconclusiveError, UsageError
-from imgsig.limits import Limits
+from imgsig.limits import Deadline, Limits
 from imgsig.source import OutageError
 from imgsig.transport import HttpSources, Server
-from imgsig.transport.tls import load_context
+from imgsig.transport.connections import Lines, Route
+from imgsig.transport.exchange import Request, exchange
+from imgsig.transport.tls import WatchedContext, believe_system, load_context
 from tests.support.asking import TARGET, client, fetch
 from tests.support.hostile import HostileServer, loopback_authority, reply, write_ca
 
+BROKEN = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 OK = {TARGET: reply(b'{"signed":{}}')}
 
 
@@ -37,14 +43,73 @@ def test_every_check_is_on() -> None:
     assert context.keylog_filename is None
 
 
-def test_the_operating_systems_certificates_are_believed_unless_a_bundle_stands_in(ca: Path) -> None:
-    paths = ssl.get_default_verify_paths()
-    system = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if Path(paths.openssl_cafile).is_file():
-        system.load_verify_locations(cafile=paths.openssl_cafile)
-    assert load_context().cert_store_stats() == system.cert_store_stats()
+def test_a_bundle_stands_in_place_of_what_the_operating_system_believes(ca: Path) -> None:
     assert load_context(ca_bundle=str(ca)).cert_store_stats()["x509"] == 1
-    assert load_context(ca_files=(str(ca),)).cert_store_stats()["x509"] == system.cert_store_stats()["x509"] + 1
+
+
+def hashed_name(certificate: x509.Certificate) -> str:
+    """Return the name under which OpenSSL looks for an authority in a folder: a digest of its canonical subject."""
+    subject = b""
+    for attribute in certificate.subject:
+        value = " ".join(str(attribute.value).split()).lower().encode()
+        identifier = x509.Name([attribute]).public_bytes()
+        oid = identifier[identifier.index(b"\x06") :][: identifier[identifier.index(b"\x06") + 1] + 2]
+        pair = oid + b"\x0c" + bytes([len(value)]) + value
+        entry = b"\x30" + bytes([len(pair)]) + pair
+        subject += b"\x31" + bytes([len(entry)]) + entry
+    return f"{int.from_bytes(hashlib.sha1(subject).digest()[:4], 'little'):08x}.0"  # noqa: S324 - OpenSSL's choice
+
+
+def believes(context: WatchedContext) -> bool:
+    with HostileServer(tls=True, answers=OK) as server:
+        request = Request(Route(server.url, context), server.url + TARGET, "it", max_bytes=100, max_other_bytes=0)
+        with suppress(InconclusiveError):
+            return exchange(Lines(), request, deadline=Deadline(5)).status == 200
+    assert not server.requests
+    return False
+
+
+def system(file: Path, folder: Path) -> WatchedContext:
+    context = load_context(ca_bundle=str(file.parent / "unrelated.pem"))
+    believe_system(context, file, folder)
+    return context
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> tuple[Path, Path]:
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "unrelated.pem"))
+    folder = tmp_path / "certs"
+    folder.mkdir()
+    return tmp_path / "cert.pem", folder
+
+
+def test_the_operating_systems_file_is_believed(ca: Path, places: tuple[Path, Path]) -> None:
+    file, folder = places
+    assert not believes(system(file, folder))
+    file.write_bytes(ca.read_bytes())
+    assert believes(system(file, folder))
+    folder.rmdir()
+    assert believes(system(file, folder))
+
+
+def test_the_operating_systems_folder_is_believed(ca: Path, places: tuple[Path, Path]) -> None:
+    file, folder = places
+    name = hashed_name(x509.load_pem_x509_certificate(ca.read_bytes()))
+    (folder / name).write_bytes(ca.read_bytes())
+    assert believes(system(file, folder))
+    file.write_bytes(ca.read_bytes())
+    context = system(file, folder)
+    assert context.cert_store_stats()["x509"] == 1, "the folder has as many, so the file is not parsed"
+    assert believes(context)
+    file.write_bytes(ca.read_bytes() + trustme.CA().cert_pem.bytes())
+    assert system(file, folder).cert_store_stats()["x509"] == 3
+
+
+def test_a_broken_file_of_the_operating_system_is_a_usage_error(places: tuple[Path, Path]) -> None:
+    file, folder = places
+    file.write_bytes(BROKEN)
+    with pytest.raises(UsageError, match="the operating system's CA certificates cannot be loaded"):
+        system(file, folder)
 
 
 def test_a_server_with_a_private_ca_is_believed_when_it_is_named(ca: Path) -> None:
@@ -147,6 +212,7 @@ def test_a_missing_client_certificate_is_a_tls_failure(ca: Path, version: ssl.TL
     with HostileServer(tls=True, client_authority=authority, newest_tls=version, answers=OK) as server:
         error = failure(client(server, ca=ca), server.url)
     assert error.code is Code.TLS
+    assert "alert" in str(error)
     assert not isinstance(error, OutageError)
 
 
@@ -155,9 +221,6 @@ def unusable(tmp_path: Path, content: bytes | None) -> Path:
     if content is not None:
         path.write_bytes(content)
     return path
-
-
-BROKEN = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 
 
 @pytest.mark.parametrize(
