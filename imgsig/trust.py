@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import final
 
+from imgsig.codes import Code
+from imgsig.errors import RejectedError
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -57,3 +60,14 @@ class Stored:
     generation: str
     """A token that changes with every commit; empty when nothing is stored."""
     trust: Trust | None
+
+
+def rolled_back(role: str, *, trusted: int, offered: int) -> RejectedError:
+    """Return the error for a role that went back to an older version."""
+    return RejectedError(
+        f"{role} went back from version {trusted} to {offered}",
+        code=Code.ROLLBACK,
+        subject=role,
+        expected=f"at least version {trusted}",
+        found=f"version {offered}",
+    )

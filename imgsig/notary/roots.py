@@ -22,7 +22,7 @@ from imgsig.notary.pinning import (
     previous_root_keys,
 )
 from imgsig.notary.settings import Anchor
-from imgsig.trust import Evidence
+from imgsig.trust import Evidence, rolled_back
 
 
 @final
@@ -136,17 +136,6 @@ def check_unexpired(role: str, expires: datetime, at: datetime) -> None:
             expected=f"an expiry after {at.isoformat()}",
             found=expires.isoformat(),
         )
-
-
-def rolled_back(role: str, *, trusted: int, offered: int) -> RejectedError:
-    """Return the error for a role that went back to an older version."""
-    return RejectedError(
-        f"{role} went back from version {trusted} to {offered}",
-        code=Code.ROLLBACK,
-        subject=role,
-        expected=f"at least version {trusted}",
-        found=f"version {offered}",
-    )
 
 
 def offered_keys(keys: tuple[RootKey, ...]) -> str:

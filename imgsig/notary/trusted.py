@@ -28,8 +28,8 @@ from imgsig.notary.metadata import (
     parse_targets,
     parse_timestamp,
 )
-from imgsig.notary.roots import WEIGHT, RootRules, TrustedRoot, check_unexpired, rolled_back
-from imgsig.trust import Floor
+from imgsig.notary.roots import WEIGHT, RootRules, TrustedRoot, check_unexpired
+from imgsig.trust import Floor, rolled_back
 from imgsig.verdict import Checks, RoleEvidence
 
 _Document = TypeVar("_Document", Timestamp, Snapshot)

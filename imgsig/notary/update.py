@@ -15,11 +15,12 @@ from imgsig.notary.documents import Documents, may_be_stale_root
 from imgsig.notary.metadata import FileInfo, Role, Targets, digests
 from imgsig.notary.pinning import still_satisfies
 from imgsig.notary.prefetch import Prefetch
-from imgsig.notary.roots import RootRules, TrustedRoot, check_root_expiry, rolled_back, verify_anchor, verify_root
-from imgsig.notary.settings import Notary, RootFile
+from imgsig.notary.roots import RootRules, TrustedRoot, check_root_expiry, verify_anchor, verify_root
+from imgsig.notary.settings import Anchor, Notary, RootFile
 from imgsig.notary.trusted import SKIPPABLE, TrustedSet
+from imgsig.remembering import Remembered, standing
 from imgsig.source import OutageError
-from imgsig.trust import Evidence, Floor, Trust
+from imgsig.trust import Evidence, Floor, Trust, rolled_back
 
 
 @final
@@ -34,17 +35,20 @@ class Start:
     """The version from which missing ones in between are walked: as in the client, 1 at first contact."""
     continues: bool
     """Whether its chain is the one stored, or follows it."""
+    anchor: Anchor | None
+    """What every root that follows must satisfy too, as in the client; None where trust is passed on by roots alone."""
 
 
 @final
 class Update:
     """The state of one update. `run` it once; what it reached is there afterwards even if it failed."""
 
-    def __init__(self, question: Question, settings: Notary, trust: Trust | None) -> None:
-        """Begin with what `trust` remembers of the name, if anything."""
+    def __init__(self, question: Question, settings: Notary, remembered: Remembered) -> None:
+        """Begin with what is `remembered` of the name, if anything."""
         self._question = question
         self._settings = settings
-        self._trust = trust
+        self._remembered = remembered
+        self._trust = trust = remembered.trust
         self._rules = RootRules(question.name, question.at, question.limits, question.memory)
         cold = trust is None and question.speculate
         self._prefetch = Prefetch(question.source, question.deadline) if cold else None
@@ -86,7 +90,7 @@ class Update:
                 raise InconclusiveError(msg, code=Code.STALE, subject=fault.subject) from fault
             if not may_be_stale_root(fault):
                 raise
-            root = self._refresh_root(self.trusted, start.first_version)
+            root = self._refresh_root(self.trusted, start)
             self.trusted = TrustedSet(root, self.trusted.floors, self._rules)
             self._pass(self.trusted, self._documents.fetch_timestamp())
         if self._trust is not None:
@@ -98,7 +102,7 @@ class Update:
         anchor = self._settings.anchor
         if self._trust is not None and still_satisfies(self._trust.evidence, anchor):
             return self._start_from(self._trust.root, self._trust.evidence, self._trust.floors, continues=True)
-        floors = {} if self._trust is None else _standing(self._trust.floors)
+        floors = {} if self._trust is None else standing(self._trust.floors)
         if isinstance(anchor, RootFile):
             evidence = Evidence(anchor.kind, (sha256(anchor.document).hexdigest(),))
             return self._start_from(anchor.document, evidence, floors, continues=False)
@@ -111,7 +115,7 @@ class Update:
         continues = self._succeeds_stored(body)
         if continues and self._trust is not None:
             floors = dict(self._trust.floors)
-        return Start(offered, evidence, floors, first_version=1, continues=continues)
+        return Start(offered, evidence, floors, first_version=1, continues=continues, anchor=anchor)
 
     def _start_from(
         self, body: bytes, evidence: Evidence, floors: Mapping[str, Floor], *, continues: bool
@@ -119,13 +123,11 @@ class Update:
         """Begin with a root at hand. If it has expired, the offered one must follow it directly and be anchored too."""
         root = verify_root(body, self._rules, previous=None, min_version=1)
         if root.root.expires >= self._question.at:
-            return Start(root, evidence, floors, root.root.version, continues)
-        offered = self._documents.fetch_root()
-        newer = verify_root(offered, self._rules, previous=root, min_version=root.root.version)
-        if not isinstance(self._settings.anchor, RootFile):
-            verify_anchor(newer, self._settings.anchor, self._rules)
+            return Start(root, evidence, floors, root.root.version, continues, anchor=None)
+        anchor = None if isinstance(self._settings.anchor, RootFile) else self._settings.anchor
+        newer = self._follow(root, self._documents.fetch_root(), anchor, min_version=root.root.version)
         check_root_expiry(newer, self._question.at)
-        return Start(newer, evidence, floors, root.root.version, continues)
+        return Start(newer, evidence, floors, root.root.version, continues, anchor)
 
     def _succeeds_stored(self, body: bytes) -> bool:
         if self._trust is None:
@@ -142,7 +144,7 @@ class Update:
         if root.root.version < stored_version:
             raise rolled_back("root", trusted=stored_version, offered=root.root.version)
 
-    def _refresh_root(self, trusted: TrustedSet, first_version: int) -> TrustedRoot:
+    def _refresh_root(self, trusted: TrustedSet, start: Start) -> TrustedRoot:
         """Return the newest root that follows the trusted one.
 
         Spec: notary client/tufclient.go, updateRoot.
@@ -153,22 +155,30 @@ class Update:
         newest = self._documents.fetch_root() if info is None else self._documents.fetch("root", info)
         root = trusted.root
         try:
-            return self._follow(root, newest, min_version=root.root.version)
+            newer = self._follow(root, newest, start.anchor, min_version=root.root.version)
         except RejectedError as error:
             if error.code is not Code.ROOT_ROTATION:
                 raise
-        newest_version = self._rules.parse(newest).version
-        if newest_version - first_version > self._question.limits.max_root_rotations:
-            msg = f"root went from version {first_version} to {newest_version} at once"
-            raise RejectedError(msg, code=Code.LIMIT_EXCEEDED, subject="root", found=str(newest_version))
-        for version in range(first_version + 1, newest_version):
-            body = self._documents.fetch_root_version(version)
-            root = verify_root(body, self._rules, previous=root, min_version=version)
-        return self._follow(root, newest, min_version=newest_version)
-
-    def _follow(self, root: TrustedRoot, body: bytes, *, min_version: int) -> TrustedRoot:
-        newer = verify_root(body, self._rules, previous=root, min_version=min_version)
+            newer = self._walk(root, newest, start)
         check_root_expiry(newer, self._question.at)
+        return newer
+
+    def _walk(self, root: TrustedRoot, newest: bytes, start: Start) -> TrustedRoot:
+        """Return the `newest` root, reached from `root` over every version in between."""
+        newest_version = self._rules.parse(newest).version
+        if newest_version - start.first_version > self._question.limits.max_root_rotations:
+            msg = f"root went from version {start.first_version} to {newest_version} at once"
+            raise RejectedError(msg, code=Code.LIMIT_EXCEEDED, subject="root", found=str(newest_version))
+        for version in range(start.first_version + 1, newest_version):
+            body = self._documents.fetch_root_version(version)
+            root = self._follow(root, body, start.anchor, min_version=version)
+        return self._follow(root, newest, start.anchor, min_version=newest_version)
+
+    def _follow(self, root: TrustedRoot, body: bytes, anchor: Anchor | None, *, min_version: int) -> TrustedRoot:
+        """Return the root in `body`, which follows `root` and, where trust has only begun, satisfies the `anchor` too."""
+        newer = verify_root(body, self._rules, previous=root, min_version=min_version)
+        if anchor is not None:
+            verify_anchor(newer, anchor, self._rules)
         return newer
 
     def _pass(self, trusted: TrustedSet, timestamp_body: bytes) -> None:
@@ -183,7 +193,7 @@ class Update:
 
         Spec: notary client/tufclient.go, downloadTargets: all roles are loaded, whichever tag is asked for.
         """
-        waiting: list[tuple[Targets, Role]] = [(targets, role) for role in reversed(targets.delegations)]
+        waiting = _delegated(targets)
         seen = 0
         while waiting:
             parent, role = waiting.pop()
@@ -201,28 +211,16 @@ class Update:
                     raise
                 trusted.skip(parent, role, fault)
                 continue
-            waiting += [(child, below) for below in reversed(child.delegations)]
+            waiting += _delegated(child)
 
     def _timestamp_body(self) -> bytes:
         """Return the timestamp: the server's, or the stored one if the rule bridges an outage and it is recent."""
         try:
             return self._documents.fetch_timestamp()
         except OutageError as outage:
-            return self._stale_timestamp(outage)
-
-    def _stale_timestamp(self, outage: OutageError) -> bytes:
-        trust, most = self._trust, self._settings.max_stale_seconds
-        if trust is None or not most or not self._question.live:
-            raise outage
-        age = (self._question.at - trust.confirmed_at).total_seconds()
-        body = trust.documents.get("timestamp")
-        if body is None or not 0 <= age <= most:
-            msg = f"{outage}, and the stored trust data was confirmed {age:.0f} seconds ago, not within {most}"
-            raise InconclusiveError(
-                msg, code=Code.STALE, subject="timestamp", expected=f"at most {most} s", found=f"{age:.0f} s"
-            ) from outage
-        self.is_stale = True
-        return body
+            body = self._remembered.bridge(outage)
+            self.is_stale = True
+            return body
 
     def _body(self, role: str, info: FileInfo) -> bytes:
         """Return a document at hand if its hash is the one demanded, else the source's."""
@@ -237,6 +235,12 @@ class Update:
         return self._bodies[role]
 
 
-def _standing(floors: Mapping[str, Floor]) -> dict[str, Floor]:
-    """Return floors that no change of keys lowers: those of a chain that another anchor has replaced."""
-    return {role: Floor(floor.version, (), 0) for role, floor in floors.items()}
+def _delegated(parent: Targets) -> list[tuple[Targets, Role]]:
+    """Return what `parent` delegates to, the last first. A name that is listed twice has the keys of its first entry.
+
+    Spec: notary tuf/data/targets.go, BuildDelegationRole.
+    """
+    first: dict[str, Role] = {}
+    for role in parent.delegations:
+        first.setdefault(role.name, role)
+    return [(parent, first[role.name]) for role in reversed(parent.delegations)]

@@ -32,6 +32,7 @@ LAYERS = {
         "imgsig.archive.reader",
         "imgsig.archive.saving",
         "imgsig.archive.recording",
+        "imgsig.archive.wanted",
         "imgsig.archive.documents",
         "imgsig.archive.capture",
         "imgsig.archive.disk",
@@ -45,6 +46,7 @@ LAYERS = {
         "imgsig.notary.documents",
         "imgsig.notary.prefetch",
         "imgsig.notary.answer",
+        "imgsig.remembering",
         "imgsig.authority",
     ],
     "edges: servers": [
