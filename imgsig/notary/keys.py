@@ -78,12 +78,12 @@ class PublicKey:
         return True
 
 
-def key_id(keytype: str, public: bytes) -> str:
+def key_id(keytype: str, public: bytes | None) -> str:
     """Return the TUF key id of a key as it is written.
 
     Spec: docs/notary-v1.md, "Key ids"; notary tuf/data/keys.go, TUFKey.ID.
     """
-    written = b64encode(public).decode() if public else None
+    written = None if public is None else b64encode(public).decode()
     key = {"keytype": keytype, "keyval": {"private": None, "public": written}}
     return hashlib.sha256(canonical(key, what="key")).hexdigest()
 
@@ -94,10 +94,10 @@ def parse_public_key(key: Key) -> PublicKey:
 
 
 @lru_cache(maxsize=_PARSED)
-def _parsed(keytype: str, public: bytes) -> PublicKey:
+def _parsed(keytype: str, public: bytes | None) -> PublicKey:
     own_id = key_id(keytype, public)
-    native = _native(keytype, public)
-    if native is None:
+    native = None if public is None else _native(keytype, public)
+    if public is None or native is None:
         return PublicKey(own_id, own_id, None)
     return PublicKey(own_id, canonical_id(native), native, is_pem=keytype == "rsa" and _is_pem(public))
 
@@ -127,7 +127,7 @@ def check_delegation_key(key: Key, role: str) -> None:
 
     Spec: docs/notary-v1.md, "Certificates of delegations"; notary tuf/signed/verify.go.
     """
-    certificate = next(iter_certificates(key.public), None)
+    certificate = next(iter_certificates(key.public or b""), None)
     fault = None if certificate is None else certificate.fault(None)
     if fault is not None:
         msg = f"the certificate of a key of {role} cannot be used: {fault}"

@@ -168,7 +168,7 @@ def _bundles(root: Root, limits: Limits, faults: list[str]) -> list[tuple[Parsed
     for listed in root.roles["root"].key_ids:
         written = root.keys[listed]
         try:
-            bundle = parse_bundle(written.public, limits.max_bundle_certificates)
+            bundle = parse_bundle(written.public or b"", limits.max_bundle_certificates)
         except UnreadableCertificateError as error:
             faults.append(f"key {quote(listed)} has no certificate that can be read: {error}")
             continue

@@ -53,6 +53,10 @@ class Structure:
         """Iterate over the names of all members."""
         return iter(self._fields)
 
+    def has(self, name: str) -> bool:
+        """Return whether there is a value, other than ``null``."""
+        return self._fields.get(name) is not None
+
     def string(self, name: str) -> str:
         """Return a string; empty if there is none."""
         value = self._fields.get(name)
