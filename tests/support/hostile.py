@@ -87,12 +87,15 @@ class Conversation:
     connection: socket.socket
     stopping: threading.Event
     """Set when the server is about to stop: whoever waits, waits on this."""
+    meter: Callable[[int], None]
+    """Told how many bytes the other side took."""
     keep: bool = True
     """Whether the connection stays open for another request."""
 
     def send(self, raw: bytes) -> None:
         """Send bytes as they are."""
         self.connection.sendall(raw)
+        self.meter(len(raw))
 
     def wait(self, seconds: float) -> bool:
         """Wait, unless the server stops or the client hangs up; return whether to go on."""
@@ -163,12 +166,12 @@ def web_page(*, status: int = 200) -> Answer:
     return reply(HTML, status=status, headers=[("Content-Type", "text/html; charset=utf-8")])
 
 
-def endless_body(*, chunked: bool = False, declared: int | None = None) -> Answer:
+def endless_body(*, status: int = 200, chunked: bool = False, declared: int | None = None) -> Answer:
     """Begin a JSON object and never end it."""
 
     def answer(conversation: Conversation) -> None:
         length = [] if declared is None else [("Content-Length", str(declared))]
-        conversation.send(head(200, [("Transfer-Encoding", "chunked")] if chunked else length))
+        conversation.send(head(status, [("Transfer-Encoding", "chunked")] if chunked else length))
         block = b'{"a":"' + b"x" * 4090
         _endlessly(conversation, b"%x\r\n%b\r\n" % (len(block), block) if chunked else block)
 
@@ -319,6 +322,8 @@ class HostileServer:
     """Speak no newer TLS than this."""
     greeting: bytes = b""
     """Send this to whoever connects, before any handshake."""
+    dripping_greeting: bytes = b""
+    """Send this, byte by byte."""
     stalled_handshake: bool = False
     """Accept connections and say nothing at all."""
     answers: dict[str, Answer] = field(default_factory=dict)
@@ -327,6 +332,8 @@ class HostileServer:
     """Every request that was understood, in order."""
     connections: int = 0
     """How many were accepted."""
+    sent: int = 0
+    """How many bytes of answers were taken, by the clients or by the buffers on the way."""
     peer_certificates: list[dict[str, Any]] = field(default_factory=list)
     """What clients showed in TLS."""
     _listener: socket.socket | None = None
@@ -403,6 +410,10 @@ class HostileServer:
         self._threads.append(thread)
         thread.start()
 
+    def _count(self, sent: int) -> None:
+        with self._lock:
+            self.sent += sent
+
     def _accept(self, listener: socket.socket) -> None:
         while not self._stopping.is_set():
             try:
@@ -416,18 +427,23 @@ class HostileServer:
 
     def _serve(self, connection: socket.socket) -> None:
         number = self.connections
-        with contextlib.suppress(OSError, ValueError):
+        with connection, contextlib.suppress(OSError, ValueError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.sendall(self.greeting)
+            self._greet(connection)
             if self.stalled_handshake:
                 self._stopping.wait(30)
             else:
-                secured = self._secured(connection)
-                with contextlib.closing(secured):
+                with contextlib.closing(self._secured(connection)) as secured:
                     self._converse(secured, number)
         with self._lock:
             self._open.discard(connection)
-        connection.close()
+
+    def _greet(self, connection: socket.socket) -> None:
+        connection.sendall(self.greeting)
+        for index in range(len(self.dripping_greeting)):
+            if self._stopping.wait(0.05):
+                return
+            connection.sendall(self.dripping_greeting[index : index + 1])
 
     def _secured(self, connection: socket.socket) -> socket.socket:
         if self._context is None:
@@ -448,7 +464,7 @@ class HostileServer:
                 if request is None:
                     return
                 self.requests.append(request)
-                conversation = Conversation(request, connection, self._stopping)
+                conversation = Conversation(request, connection, self._stopping, self._count)
                 self.answers.get(urlsplit(request.path).path, _missing)(conversation)
                 if not conversation.keep:
                     return
