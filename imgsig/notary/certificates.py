@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
+from imgsig.notary.der import fault_of_writing
 from imgsig.notary.pem import iter_pem_blocks
 
 MIN_RSA_BITS: Final = 2048
@@ -98,7 +99,7 @@ def parse_certificate(der: bytes) -> ParsedCertificate:
             names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
             extensions = [item.value for item in certificate.extensions]
             key = certificate.public_key()
-        _check_key(certificate, key)
+        _check_writing(der, key)
         common_name = names[-1].value if names else ""
         return ParsedCertificate(
             der,
@@ -182,20 +183,18 @@ def iter_certificates(text: bytes) -> Iterator[ParsedCertificate]:
                 continue
 
 
-def _check_key(certificate: x509.Certificate, key: CertificatePublicKeyTypes) -> None:
-    """Refuse an EC or RSA key that is not written in the one way that Go reads.
+def _check_writing(der: bytes, key: CertificatePublicKeyTypes) -> None:
+    """Refuse what Go's reader refuses and the library does not.
 
     Raises:
-        UnreadableCertificateError: a curve that it does not know, a compressed point, RSA without its NULL, or RSA
-            for PSS alone.
-
-    Spec: Go crypto/x509, parsePublicKey.
+        UnreadableCertificateError: a key on a curve that Go does not know, or an odd way of writing.
     """
     if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, CURVES):
         msg = f"its key is on the curve {key.curve.name}"
         raise UnreadableCertificateError(msg)
+    usual_key = b""
     if isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
-        usual = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        if usual not in certificate.tbs_certificate_bytes:
-            msg = "its key is written in an unusual way"
-            raise UnreadableCertificateError(msg)
+        usual_key = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    fault = fault_of_writing(der, usual_key)
+    if fault is not None:
+        raise UnreadableCertificateError(fault)
