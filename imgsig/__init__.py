@@ -21,8 +21,9 @@ if TYPE_CHECKING:
         VerificationError,
     )
     from imgsig.limits import Limits
-    from imgsig.notary.settings import FirstUse, Notary, RootCA, RootFile, RootKeys
+    from imgsig.notary.settings import FirstUse, Notary, RootCA, RootKeys
     from imgsig.policy import Policy, Rule
+    from imgsig.sections import RootFile
     from imgsig.state import FolderState, MemoryState
     from imgsig.transport import Credential, Proxies, Server, StaticCredentials
     from imgsig.transport.docker_credentials import DockerCredentials
@@ -73,8 +74,9 @@ _HOMES = {
     "errors": "ImgsigError InconclusiveError InvalidReferenceError NoPolicyError PolicyError RejectedError UsageError "
     "VerificationError",
     "limits": "Limits",
-    "notary.settings": "FirstUse Notary RootCA RootFile RootKeys",
+    "notary.settings": "FirstUse Notary RootCA RootKeys",
     "policy": "Policy Rule",
+    "sections": "RootFile",
     "state": "FolderState MemoryState",
     "transport": "Credential Proxies Server StaticCredentials",
     "transport.docker_credentials": "DockerCredentials",

@@ -5,10 +5,11 @@ Spec: docs/notary-v1.md, "Choosing a digest".
 
 from datetime import datetime
 
+from imgsig.assignment import assign_keys
 from imgsig.authority import Question
 from imgsig.codes import Code
 from imgsig.errors import RejectedError
-from imgsig.notary.choice import Choice, Tree, assign_keys
+from imgsig.notary.choice import Choice, Tree
 from imgsig.notary.settings import Notary
 from imgsig.notary.trusted import TrustedSet
 from imgsig.strictjson import quote

@@ -24,7 +24,8 @@ from imgsig.notary.chains import find_anchor
 from imgsig.notary.keys import PublicKey, key_id, parse_public_key
 from imgsig.notary.metadata import Key, Root
 from imgsig.notary.pem import encode_pem_certificate
-from imgsig.notary.settings import Anchor, FirstUse, RootCA, RootFile, RootKeys
+from imgsig.notary.settings import Anchor, FirstUse, RootCA, RootKeys
+from imgsig.sections import RootFile
 from imgsig.strictjson import quote
 from imgsig.trust import Evidence
 

@@ -7,25 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, TypeAlias, cast, final
 
-from imgsig.errors import PolicyError, UsageError
-from imgsig.faults import Faults, Table, kind_of, load_file, shown, shown_path
+from imgsig.errors import PolicyError
+from imgsig.faults import Faults, Table, kind_of, load_file, shown
 from imgsig.limits import Limits
 from imgsig.notary.pins import parse_pin
 from imgsig.reference import DEFAULT_REGISTRY
+from imgsig.sections import RootFile, check_stale_seconds, named_file, parse_url, place_of
 from imgsig.source import Endpoint
 
 _DOCKER_SERVER: Final = "https://notary.docker.io"
 _LIMITS: Final = Limits()
-_MAX_STALE_SECONDS: Final = 10 * 366 * 24 * 60 * 60
-"""Ten years: more is a slip of the pen, and dates that far away cannot all be reckoned with."""
-_MAX_URL: Final = 2048
 _MAX_ROLE: Final = 255
 
 _SIGNER: Final = re.compile(r"[-a-z0-9_]+(?:/[-a-z0-9_]+)*", re.ASCII)
-_URL: Final = re.compile(
-    r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?P<path>(?:/[\w.~!$&'()*+,;=:@%-]*)*)",
-    re.ASCII,
-)
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -86,7 +80,7 @@ class RootCA:
         """Refuse what holds no certificate."""
         pem: object = self.pem
         if not isinstance(pem, bytes) or not _CERTIFICATE.search(pem):
-            raise PolicyError((f"{_place(self.kind, self.file)} holds no certificate in PEM",))
+            raise PolicyError((f"{place_of(self.kind, self.file)} holds no certificate in PEM",))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "RootCA":
@@ -103,44 +97,7 @@ class RootCA:
         Raises:
             UsageError: it came from no file.
         """
-        return {self.kind: _named(self.file, self.kind)}
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class RootFile:
-    """Trust exactly this root document, and those that it leads to.
-
-    Not checked here: whether it is a root.
-    """
-
-    kind: ClassVar[str] = "root-file"
-    document: bytes
-    file: str = ""
-    """Where it came from; only with it can it be written into a policy."""
-
-    def __post_init__(self) -> None:
-        """Refuse an empty document."""
-        document: object = self.document
-        if not isinstance(document, bytes) or not document.strip():
-            raise PolicyError((f"{_place(self.kind, self.file)} holds no root document",))
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "RootFile":
-        """Return the root document in the file at `path`.
-
-        Raises:
-            PolicyError: it cannot be read, is too large or empty.
-        """
-        return cls(load_file(path, max_bytes=_LIMITS.max_anchor_bytes, place=cls.kind), str(Path(path).absolute()))
-
-    def to_items(self) -> Mapping[str, object]:
-        """Return what a policy says for this anchor.
-
-        Raises:
-            UsageError: it came from no file.
-        """
-        return {self.kind: _named(self.file, self.kind)}
+        return {self.kind: named_file(self.file, self.kind)}
 
 
 @final
@@ -184,9 +141,9 @@ class Notary:
         if not isinstance(anchor, RootKeys | RootCA | RootFile | FirstUse):
             faults.note(self.system, "the anchor must be RootKeys, RootCA, RootFile or FirstUse")
         object.__setattr__(self, "anchor", anchor)
-        object.__setattr__(self, "server", _parse_server(server, f"{self.system}.server", faults))
+        object.__setattr__(self, "server", parse_url(server, f"{self.system}.server", faults))
         object.__setattr__(self, "signers", _parse_signers(signers, f"{self.system}.signers", faults))
-        _check_stale(max_stale_seconds, f"{self.system}.max-stale-seconds", faults)
+        check_stale_seconds(max_stale_seconds, f"{self.system}.max-stale-seconds", faults)
         object.__setattr__(self, "max_stale_seconds", max_stale_seconds)
         if faults:
             raise faults.error()
@@ -202,10 +159,10 @@ class Notary:
         section = Table(table, path, faults, folder=folder)
         section.check_keys(("server", *_ANCHORS, "signers", "max-stale-seconds"))
         anchor = _parse_anchor(section)
-        server = _parse_server(section.text("server"), f"{path}.server", faults)
+        server = parse_url(section.text("server"), f"{path}.server", faults)
         signers = _parse_signers(section.items("signers") or (), f"{path}.signers", faults)
         max_stale_seconds = section.integer("max-stale-seconds") or 0
-        _check_stale(max_stale_seconds, f"{path}.max-stale-seconds", faults)
+        check_stale_seconds(max_stale_seconds, f"{path}.max-stale-seconds", faults)
         if anchor is None or faults:
             raise faults.error()
         return cls(anchor=anchor, server=server, signers=signers, max_stale_seconds=max_stale_seconds)
@@ -246,17 +203,6 @@ class Notary:
         return items
 
 
-def _place(kind: str, file: str) -> str:
-    return f"{kind}: {shown_path(file)}" if file else f"{kind}:"
-
-
-def _named(file: str, kind: str) -> str:
-    if not file:
-        msg = f"a {kind} that came from no file cannot be written into a policy: load it from one"
-        raise UsageError(msg)
-    return file
-
-
 def _parse_anchor(section: Table) -> Anchor | None:
     """Return the one anchor of a section, or None after noting why there is none."""
     pins = cast("Iterable[str] | None", section.items(RootKeys.kind))  # it says itself which are no texts
@@ -271,22 +217,6 @@ def _parse_anchor(section: Table) -> Anchor | None:
         found = f"has {len(present)} anchors ({', '.join(present)})" if present else "has no anchor"
         section.faults.note(section.path, f"{found}: exactly one of {', '.join(_ANCHORS)} says why a root is trusted")
     return next((anchor for anchor in anchors if anchor is not None), None)
-
-
-def _parse_server(server: object, path: str, faults: Faults) -> str | None:
-    """Return `server` without slashes at its end. A faulty one is never shown: it might hold a password."""
-    if server is None:
-        return None
-    match = _URL.fullmatch(server) if isinstance(server, str) and len(server) <= _MAX_URL else None
-    if not match:
-        wanted = "must be https://HOST[:PORT][/PATH] (http:// to go without TLS), without user, query and fragment"
-        faults.note(path, wanted)
-        return None
-    if match["port"] and not 0 < int(match["port"]) < 1 << 16:
-        faults.note(path, "the port must be from 1 to 65535")
-    if any(component in {".", ".."} for component in match["path"].split("/")):
-        faults.note(path, "the path must not have . or .. as a component")
-    return match[0].rstrip("/")
 
 
 def _parse_signers(signers: Iterable[object], path: str, faults: Faults) -> tuple[str, ...]:
@@ -321,8 +251,3 @@ def _fault_of_signer(signer: object) -> str:
     if signer == "releases":
         return "targets/releases is docker's own first choice, and always asked: name those who must sign besides it"
     return ""
-
-
-def _check_stale(seconds: object, path: str, faults: Faults) -> None:
-    if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 <= seconds <= _MAX_STALE_SECONDS:
-        faults.note(path, f"must be a whole number from 0 to {_MAX_STALE_SECONDS} (ten years)")

@@ -16,9 +16,10 @@ from imgsig.notary.metadata import FileInfo, Role, Targets, digests
 from imgsig.notary.pinning import still_satisfies
 from imgsig.notary.prefetch import Prefetch
 from imgsig.notary.roots import RootRules, TrustedRoot, check_root_expiry, verify_anchor, verify_root
-from imgsig.notary.settings import Anchor, Notary, RootFile
+from imgsig.notary.settings import Anchor, Notary
 from imgsig.notary.trusted import SKIPPABLE, TrustedSet
 from imgsig.remembering import Remembered, standing
+from imgsig.sections import RootFile
 from imgsig.source import OutageError
 from imgsig.trust import Evidence, Floor, Trust, rolled_back
 
@@ -175,7 +176,7 @@ class Update:
         return self._follow(root, newest, start.anchor, min_version=newest_version)
 
     def _follow(self, root: TrustedRoot, body: bytes, anchor: Anchor | None, *, min_version: int) -> TrustedRoot:
-        """Return the root in `body`, which follows `root` and, where trust has only begun, satisfies the `anchor` too."""
+        """Return the root in `body`, which follows `root` and satisfies the `anchor` if there is one."""
         newer = verify_root(body, self._rules, previous=root, min_version=min_version)
         if anchor is not None:
             verify_anchor(newer, anchor, self._rules)

@@ -11,8 +11,9 @@ import pytest
 from imgsig.archive import Archive, Wanted
 from imgsig.codes import Code
 from imgsig.errors import VerificationError
-from imgsig.notary.settings import Anchor, FirstUse, Notary, RootFile, RootKeys
+from imgsig.notary.settings import Anchor, FirstUse, Notary, RootKeys
 from imgsig.policy import Policy, Rule, load_authority
+from imgsig.sections import RootFile
 from imgsig.state import FolderState
 from imgsig.transport import Credential, HttpSources, Server, StaticCredentials
 from imgsig.verdict import VerifiedImage

@@ -15,7 +15,8 @@ from imgsig.archive.capture import archive_id
 from imgsig.codes import Code, Outcome
 from imgsig.errors import InconclusiveError, RejectedError, UsageError
 from imgsig.limits import Deadline, Limits
-from imgsig.notary.settings import FirstUse, RootFile, RootKeys
+from imgsig.notary.settings import FirstUse, RootKeys
+from imgsig.sections import RootFile
 from imgsig.source import DocumentMissingError, Endpoint, SourceEvidence
 from imgsig.state import MemoryState
 from imgsig.verifier import Verifier

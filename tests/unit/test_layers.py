@@ -25,7 +25,7 @@ LAYERS = {
         "imgsig",
     ],
     "environment": ["imgsig.environment"],
-    "engine": ["imgsig.verifier"],
+    "engine": ["imgsig.verifier", "imgsig.batch"],
     "policy": ["imgsig.policy", "imgsig.toml", "imgsig.patterns"],
     "archive": [
         "imgsig.archive",
@@ -46,6 +46,7 @@ LAYERS = {
         "imgsig.notary.documents",
         "imgsig.notary.prefetch",
         "imgsig.notary.answer",
+        "imgsig.assignment",
         "imgsig.remembering",
         "imgsig.authority",
     ],
@@ -92,16 +93,17 @@ LAYERS = {
         "imgsig.notary",
     ],
     "settings of Docker Content Trust": ["imgsig.notary.settings", "imgsig.notary.pins"],
+    "what sections share": ["imgsig.sections"],
     "texts": ["imgsig.faults", "imgsig.strictjson"],
     "words": [
         "imgsig.reference",
         "imgsig.verdict",
         "imgsig.trust",
         "imgsig.source",
+        "imgsig.memory",
         "imgsig.limits",
         "imgsig.errors",
         "imgsig.codes",
-        "imgsig.memory",
     ],
 }
 """From the top of the house to the bottom; within a layer, too, a module imports only what stands below it."""
@@ -113,6 +115,7 @@ PURE = [
     *LAYERS["settings of Docker Content Trust"],
     *(module for module in LAYERS["words"] if module != "imgsig.limits"),
     *LAYERS["authorities"],
+    *LAYERS["what sections share"],
     "imgsig.patterns",
     "imgsig.strictjson",
 ]
@@ -130,6 +133,8 @@ EFFECTS = frozenset(
 EFFECT_CALLS = frozenset({"open", "print", "input", "exec", "eval"})
 
 PURE_BUT = {
+    ("imgsig.sections", "os"): "a root file may be named by any path; imgsig.faults reads it",
+    ("imgsig.sections", "pathlib"): "likewise",
     ("imgsig.notary.settings", "os"): "a setting may name a file by any path; imgsig.faults reads it",
     ("imgsig.notary.settings", "pathlib"): "likewise",
     ("imgsig.notary.prefetch", "concurrent.futures"): "documents are asked for side by side, of the source",

@@ -12,7 +12,8 @@ import pytest
 from imgsig.codes import Code, Outcome
 from imgsig.errors import InconclusiveError, RejectedError
 from imgsig.limits import Deadline
-from imgsig.notary.settings import Anchor, FirstUse, RootFile, RootKeys
+from imgsig.notary.settings import Anchor, FirstUse, RootKeys
+from imgsig.sections import RootFile
 from imgsig.state import FolderState, MemoryState
 from imgsig.trust import Evidence, Stored, Trust
 from tests.support.asker import Asker
@@ -781,3 +782,20 @@ def test_a_metadata_file_of_another_name_is_refused(repository: SignedRepository
     with pytest.raises(RejectedError) as caught:
         asker.ask()
     assert caught.value.code is Code.ROOT_CERTIFICATE
+
+
+def test_the_floor_of_a_role_that_is_not_delegated_any_more_is_forgotten(asker: Asker) -> None:
+    asker.repository.add_delegation("targets/alice")
+    asker.repository.add_delegation("targets/alice/team")
+    asker.repository.publish()
+    asker.ask()
+    assert asker.floors() == {"timestamp", "snapshot", "targets", "targets/alice", "targets/alice/team"}
+    asker.repository.expire("targets/alice")
+    asker.repository.publish()
+    asker.ask()
+    assert asker.floors() == {"timestamp", "snapshot", "targets", "targets/alice", "targets/alice/team"}
+    asker.repository.remove_delegation("targets/alice")
+    asker.repository.unpublished.add("targets/alice/team")
+    asker.repository.publish()
+    asker.ask()
+    assert asker.floors() == {"timestamp", "snapshot", "targets"}

@@ -9,7 +9,8 @@ import pytest
 from imgsig.authority import Settings
 from imgsig.errors import PolicyError, UsageError
 from imgsig.limits import Limits
-from imgsig.notary.settings import FirstUse, Notary, RootCA, RootFile, RootKeys
+from imgsig.notary.settings import FirstUse, Notary, RootCA, RootKeys
+from imgsig.sections import RootFile
 from imgsig.source import Endpoint
 from tests.support.root_certificates import CertificateForm, certify
 from tests.support.signing import bare, private_key
