@@ -74,6 +74,10 @@ class Question:
     limits: Limits
     speculate: bool = False
     """Whether to ask for documents at once that may be needed, before the one before has been checked."""
+    max_update_age_seconds: float = 0.0
+    """How old an update of the same name may be that this question shares; 0 for one of its own."""
+    audience: object = None
+    """Whose credentials the answers were fetched with: updates are shared within one audience only."""
     memory: Memory = field(default_factory=Memory, repr=False, compare=False)
     """Results that are used again: of one verifier, or of this question alone."""
 

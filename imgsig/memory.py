@@ -3,13 +3,26 @@
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Final, TypeVar, cast, final
+
+from imgsig.limits import Deadline
 
 _T = TypeVar("_T")
 
 DEFAULT_MAX_BYTES: Final = 512 * 1024 * 1024
 """What is kept at most: a few repositories of 100,000 tags, or thousands of ordinary ones."""
+
+
+class _Turn:
+    """Whose turn it is, and how many wait for it."""
+
+    __slots__ = ("lock", "waiting")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.waiting = 0
 
 
 @final
@@ -20,7 +33,7 @@ class Memory:
     or set of keys can serve another. Time is never part of a result.
     """
 
-    __slots__ = ("_held_bytes", "_lock", "_max_bytes", "_process", "_results")
+    __slots__ = ("_held_bytes", "_lock", "_max_bytes", "_process", "_results", "_turns")
 
     def __init__(self, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         """Keep results of at most `max_bytes` together."""
@@ -31,6 +44,7 @@ class Memory:
         self._process = os.getpid()
         self._held_bytes = 0
         self._results: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
+        self._turns: dict[Hashable, _Turn] = {}
         self._lock = threading.Lock()
 
     def recall(self, key: Hashable, weight_bytes: int, make: Callable[[], _T]) -> _T:
@@ -59,6 +73,29 @@ class Memory:
             self._held_bytes += weight_bytes
             while self._held_bytes > self._max_bytes:
                 self._drop(next(iter(self._results)))
+
+    @contextmanager
+    def turn(self, key: Hashable, deadline: Deadline) -> Iterator[None]:
+        """Let one thread at a time do the work that `key` stands for; the others wait, and find its result.
+
+        Raises:
+            InconclusiveError: the turn did not come in time (``deadline``).
+        """
+        with self._own_lock():
+            turn = self._turns.setdefault(key, _Turn())
+            turn.waiting += 1
+        try:
+            if not turn.lock.acquire(timeout=deadline.remaining_seconds()):
+                raise deadline.exceeded()
+            try:
+                yield
+            finally:
+                turn.lock.release()
+        finally:
+            with self._own_lock():
+                turn.waiting -= 1
+                if not turn.waiting:
+                    self._turns.pop(key, None)
 
     def drop(self, key: Hashable) -> None:
         """Let go of what is kept under `key`, if anything."""

@@ -35,11 +35,17 @@ class Remembered:
         self._system = system
         self._max_stale_seconds = max_stale_seconds
         self._stored = _load(question, system)
+        self._generation = self._stored.generation
 
     @property
     def trust(self) -> Trust | None:
         """What was stored when this update began; None if that was nothing, or there is no state."""
         return self._stored.trust
+
+    @property
+    def generation(self) -> str:
+        """The generation of what is stored, after what was kept; empty for nothing."""
+        return self._generation
 
     def keep(self, trust: Trust, *, is_stale: bool) -> Trust:
         """Store what an update has learnt, if that is anything new, and return what is remembered now.
@@ -61,6 +67,7 @@ class Remembered:
             self._system, question.name, trust, expected=stored.generation, deadline=question.deadline
         )
         _hold(question, self._system, committed)
+        self._generation = committed.generation
         return trust
 
     def keep_progress(self, trust: Trust | None, fault: VerificationError, *, is_stale: bool) -> None:

@@ -3,6 +3,8 @@
 Spec: docs/notary-v1.md, "The update"; DESIGN decisions 4, 7, 8 and 10 in docs/decisions.md.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import final
 
 from imgsig.authority import Question
@@ -12,11 +14,26 @@ from imgsig.limits import Deadline, Limits
 from imgsig.notary.answer import answer
 from imgsig.notary.capture import capture_documents
 from imgsig.notary.settings import FirstUse, Notary
+from imgsig.notary.trusted import TrustedSet
 from imgsig.notary.update import Start, Update
 from imgsig.remembering import Remembered, attest_by_memory
 from imgsig.source import Source
-from imgsig.trust import Trust
+from imgsig.trust import Evidence, Trust
 from imgsig.verdict import Attestation, Checks
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A finished update, from which any tag of its name can be answered for a while."""
+
+    trusted: TrustedSet
+    evidence: Evidence
+    at: datetime
+    good_until: datetime
+    fresh: bool
+    known_since: datetime | None
+    generation: str
 
 
 @final
@@ -46,6 +63,12 @@ class NotaryAuthority:
             raise RejectedError(
                 msg, code=Code.ANCHOR_MISMATCH, subject="root", expected="a pinned root", found="first-use"
             )
+        if question.max_update_age_seconds <= 0:
+            return self._attest_by_memory(question, checks)
+        with question.memory.turn(self._shared(question), question.deadline):
+            return self._attest_by_memory(question, checks)
+
+    def _attest_by_memory(self, question: Question, checks: Checks) -> Attestation:
         return attest_by_memory(
             question,
             self._settings.system,
@@ -59,6 +82,41 @@ class NotaryAuthority:
         capture_documents(source, deadline=deadline, limits=limits)
 
     def _attest(self, question: Question, remembered: Remembered, checks: Checks) -> Attestation:
+        recent = self._recent(question, remembered)
+        done = self._update(question, remembered, checks) if recent is None else recent
+        checks.extend(done.trusted.checks)
+        evidence = done.evidence
+        checks.passed(Code.ANCHOR_MISMATCH, "root", expected=evidence.kind, found=", ".join(evidence.ids))
+        remembered.note_origin(checks)
+        # 4. The digest.
+        return answer(
+            question,
+            self._settings,
+            done.trusted,
+            checks,
+            anchor=evidence,
+            fresh=done.fresh,
+            known_since=done.known_since,
+        )
+
+    def _recent(self, question: Question, remembered: Remembered) -> "_Done | None":
+        """Return an update of the same name that is recent enough to be shared, and that nothing has overtaken."""
+        done = question.memory.get(self._shared(question)) if question.max_update_age_seconds > 0 else None
+        if not isinstance(done, _Done):
+            return None
+        age_seconds = (question.at - done.at).total_seconds()
+        if not 0 <= age_seconds <= question.max_update_age_seconds or done.good_until < question.at:
+            return None
+        if done.generation != remembered.generation:
+            return None
+        remembered.confirm()
+        return done
+
+    def _shared(self, question: Question) -> tuple[object, ...]:
+        evidence = question.source.evidence
+        return "update", self._settings, question.name, evidence.kind, evidence.location, id(question.audience)
+
+    def _update(self, question: Question, remembered: Remembered, checks: Checks) -> "_Done":
         # 1. What is remembered.
         update = Update(question, self._settings, remembered)
         # 2. The verified documents.
@@ -69,25 +127,24 @@ class NotaryAuthority:
             learnt = None if update.start is None else _trust_after(question, remembered.trust, update, update.start)
             remembered.keep_progress(learnt, fault, is_stale=update.is_stale)
             raise
-        _copy_checks(update, checks)
         # 3. What is remembered from now on.
         start = update.start
         if start is None:
             msg = "an update that ran has a start"
             raise RuntimeError(msg)
         trust = remembered.keep(_trust_after(question, remembered.trust, update, start), is_stale=update.is_stale)
-        checks.passed(Code.ANCHOR_MISMATCH, "root", expected=start.evidence.kind, found=", ".join(start.evidence.ids))
-        # 4. The digest.
-        remembered.note_origin(checks)
-        return answer(
-            question,
-            self._settings,
+        done = _Done(
             trusted,
-            checks,
-            anchor=start.evidence,
+            start.evidence,
+            at=question.at,
+            good_until=trusted.good_until,
             fresh=question.live and not update.is_stale,
             known_since=trust.known_since if question.state is not None else None,
+            generation=remembered.generation,
         )
+        if question.max_update_age_seconds > 0 and done.fresh:
+            question.memory.put(self._shared(question), 1, done)
+        return done
 
 
 def _copy_checks(update: Update, checks: Checks) -> None:

@@ -63,6 +63,7 @@ class TrustedSet:
         self.accepted: dict[str, Accepted] = {}
         self.roles: dict[str, Targets] = {}
         self.skipped: dict[str, RejectedError] = {}
+        self._delegated: dict[str, frozenset[str]] = {}
         self.timestamp: Timestamp | None = None
         self.snapshot: Snapshot | None = None
         self._floors = dict(floors)
@@ -70,8 +71,23 @@ class TrustedSet:
 
     @property
     def floors(self) -> Mapping[str, Floor]:
-        """The floors after what was accepted so far."""
-        return MappingProxyType(self._floors)
+        """The floors after what was accepted so far, without those of roles that nobody delegates to any more."""
+        return MappingProxyType({role: floor for role, floor in self._floors.items() if self._is_delegated(role)})
+
+    def _is_delegated(self, role: str) -> bool:
+        """Whether `role` is a base role or delegated still, as far as can be told from what was loaded."""
+        parent = role.rpartition("/")[0]
+        if not parent:
+            return True
+        if parent in self.roles:
+            return role in self._delegated[parent]
+        return self._is_delegated(parent)
+
+    @property
+    def good_until(self) -> datetime:
+        """When the first thing that was accepted expires, or a certificate of root does."""
+        expiries = (accepted.expires for accepted in self.accepted.values())
+        return min(self.root.certificates_until, self.root.root.expires, *expiries)
 
     def load_timestamp(self, body: bytes) -> Timestamp:
         """Verify and keep the timestamp in `body`.
@@ -106,7 +122,7 @@ class TrustedSet:
         self._check_hashes("targets", self.entry("targets"), body)
         targets = self._parsed_targets("targets", body)
         self._accept(self._base_role("targets"), self.root.root.keys, targets, body)
-        self.roles["targets"] = targets
+        self._keep(targets)
         return targets
 
     def load_delegation(self, parent: Targets, role: Role, body: bytes) -> Targets:
@@ -126,8 +142,12 @@ class TrustedSet:
             check_delegation_key(parent.keys[listed], role.name)
         self._check_floor(role, parent.keys, targets.version)
         self._accept(role, parent.keys, targets, body)
-        self.roles[role.name] = targets
+        self._keep(targets)
         return targets
+
+    def _keep(self, targets: Targets) -> None:
+        self.roles[targets.role] = targets
+        self._delegated[targets.role] = frozenset(role.name for role in targets.delegations)
 
     def is_published(self, parent: Targets, role: Role) -> bool:
         """Return whether the snapshot lists the delegated `role` of the verified `parent`.

@@ -79,3 +79,10 @@ class Asker:
     def requests(self) -> list[str]:
         """What the last question requested, the hash in each path cut out."""
         return [".".join(part for part in path.split(".") if len(part) != 64) for path in self.repository.requests]
+
+    def floors(self) -> set[str]:
+        """Return the roles with a floor in the state."""
+        assert self.state is not None
+        trust = self.state.load("notary", self.repository.name, deadline=Deadline(60)).trust
+        assert trust is not None
+        return set(trust.floors)

@@ -1,0 +1,51 @@
+"""Many references, in and out in the same order, with a window so that memory is bounded for millions of them."""
+
+import pickle
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from functools import lru_cache
+from itertools import islice
+from typing import Final, TypeVar
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+_WINDOW_PER_WORKER: Final = 4
+"""Items under way for each worker: enough that none waits for the iterator's consumer, few enough to be little."""
+_CHUNK: Final = 32
+"""References sent to another process at once: what is sent with them weighs more than one verification."""
+
+
+def map_in_order(
+    pool: Executor, work: Callable[[_In], _Out], items: Iterable[_In], *, workers: int
+) -> Iterator[_Out]:
+    """Yield what `work` makes of each of `items` in their order, done by `pool`, a window of them at a time.
+
+    `items` is read only as far as the window reaches. Closing the iterator cancels what has not begun.
+    """
+    window = workers * _WINDOW_PER_WORKER
+    under_way: deque[Future[_Out]] = deque()
+    try:
+        for item in items:
+            under_way.append(pool.submit(work, item))
+            if len(under_way) >= window:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    finally:
+        for future in under_way:
+            future.cancel()
+
+
+def chunks(items: Iterable[_In]) -> Iterator[tuple[_In, ...]]:
+    """Yield `items` in tuples of a size that is worth sending to another process."""
+    iterator = iter(items)
+    while chunk := tuple(islice(iterator, _CHUNK)):
+        yield chunk
+
+
+@lru_cache(maxsize=8)
+def unpickled(pickled: bytes) -> object:
+    """Return the object in `pickled`, which this program made: one for all tasks of a worker process."""
+    return pickle.loads(pickled)  # noqa: S301 - the pickle comes from the caller's own executor
