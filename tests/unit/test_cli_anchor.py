@@ -211,6 +211,13 @@ def test_a_file_that_cannot_be_written_is_wrong_usage(desk: Desk, url: str, tmp_
         assert (ran.status, len(ran.said)) == (2, 2)
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc")
+def test_a_file_that_cannot_be_made_is_wrong_usage(desk: Desk, url: str) -> None:
+    ran = desk.run("anchor", NAME, "--server", url, "--write", "/proc/imgsig/policy.toml")
+    assert (ran.status, ran.out, len(ran.said)) == (2, "", 2)
+    assert "'/proc/imgsig/policy.toml' cannot be written" in ran.said[0]
+
+
 def test_a_mirror_is_written_with_the_name_that_is_signed(desk: Desk, url: str, tmp_path: Path) -> None:
     desk.write(
         f'[[rule]]\nnames = ["mirror.example.com/app"]\nsigned-as = "{NAME}"\n'

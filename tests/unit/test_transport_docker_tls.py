@@ -85,3 +85,9 @@ def test_a_file_in_the_place_of_a_folder_is_passed_over(tmp_path: Path) -> None:
 def test_an_empty_folder_says_nothing_of_its_server(tmp_path: Path) -> None:
     folder(tmp_path, "notary.example.com", "readme.txt")
     assert load_docker_servers(tmp_path, []) == ()
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "notary.example.com").symlink_to("notary.example.com")
+    with pytest.raises(UsageError, match=r"notary\.example\.com' cannot be read: too many levels"):
+        load_docker_servers(tmp_path, [])
