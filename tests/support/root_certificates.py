@@ -44,6 +44,8 @@ class CertificateForm:
     """The keyCertSign bit of a key usage extension; None for no such extension."""
     critical: str = ""
     """The object identifier of an unknown critical extension; empty for none."""
+    name_constraint: str = ""
+    """A DNS name to which a critical name constraints extension confines; empty for none."""
     organization: str = ""
     serial: int = 1
     digest: str = "sha256"
@@ -167,6 +169,8 @@ def _extensions(form: CertificateForm) -> list[tuple[x509.ExtensionType, bool]]:
             decipher_only=False,
         )
         answer.append((usage, True))
+    if form.name_constraint:
+        answer.append((x509.NameConstraints([x509.DNSName(form.name_constraint)], None), True))
     if form.critical:
         answer.append((x509.UnrecognizedExtension(x509.ObjectIdentifier(form.critical), b"\x05\x00"), True))
     return answer

@@ -269,6 +269,7 @@ def _counting() -> list[Case]:
         once("counting/empty-entry-beside", ACCEPT, both_then(lambda found: [{}, *found])),
         once("counting/null-entry-alone", REFUSE, both_then(lambda _: [None])),
         once("counting/many-unknown", ACCEPT, both_then(lambda found: [found[0] | {"keyid": f"{number:064x}"} for number in range(500)] + found)),
+        once("counting/2000-entries", ACCEPT, both_then(lambda found: [None] * 2000 + found), "bounds"),
         once("counting/misfiled-key-not-signing", ACCEPT, misfiled(_FIRST)),
         once("counting/misfiled-key-signing-by-its-true-id", ACCEPT, misfiled(_FIRST, _SECOND)),
         once("counting/misfiled-key-signing-by-the-wrong-id", REFUSE, misfiled(_SECOND.with_id(wrong))),

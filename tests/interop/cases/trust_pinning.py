@@ -177,6 +177,8 @@ def _certificates() -> list[Case]:
         case("one-of-two-keys-expired-threshold-1", ACCEPT, OWN, _leaf(not_after=_EXPIRED)),
         case("one-of-two-keys-expired-threshold-2", REFUSE, OWN, _leaf(not_after=_EXPIRED), threshold=2),
         case("many-keys", ACCEPT, *(_leaf(f"many {number}") for number in range(20))),
+        case("300-keys", ACCEPT, *(_leaf(f"many {number}") for number in range(300)), stricter="bounds"),
+        case("17-certificates", ACCEPT, bundle(leaf, *[CA] * 16), stricter="bounds"),
         case("claimed-id", REFUSE, OWN.with_id("0" * 64)),
         case("listed-under-wrong-id-signing-with-true-id", ACCEPT, OWN.with_listing_id("0" * 64)),
         once("root-certificate/key-is-a-text", REFUSE, lambda r: r.edit("root", lambda signed: _key_to(signed, OWN, "text"))),
@@ -318,9 +320,11 @@ def _targets_pin(stage: Stage) -> None:
 def _authorities() -> list[Case]:
     """Return the cases of pinned certificate authorities."""
 
-    def case(name: str, expect: str, key: SigningKey, *pinned_certificates: Certified, pem: bytes | None = None) -> Case:
+    def case(
+        name: str, expect: str, key: SigningKey, *pinned_certificates: Certified, pem: bytes | None = None, stricter: str = ""
+    ) -> Case:
         text = b"".join(certified.pem for certified in pinned_certificates) if pem is None else pem
-        return Case(f"ca/{name}", (lambda stage: stage.pin_ca(text),), expect, start=rooted(key))
+        return Case(f"ca/{name}", (lambda stage: stage.pin_ca(text),), expect, stricter, start=rooted(key))
 
     def below(ca: CertificateForm, **leaf: object) -> tuple[SigningKey, Certified]:
         made = certify(replace(ca, common_name="Special CA"), label="special")
@@ -373,6 +377,9 @@ def _authorities() -> list[Case]:
         case("intermediate-for-server-authentication", ACCEPT, through(usages=(SERVER_AUTH,)), CA),
         case("intermediate-critical-extension", REFUSE, through(critical="1.2.3.4.5"), CA),
         case("intermediate-that-may-not-sign", REFUSE, through(certificate_signing=False), CA),
+        case("intermediate-name-constraint", ACCEPT, through(name_constraint="example.com"), CA, stricter="name-constraints"),
+        case("long-chain", ACCEPT, _long_chain(6), CA),
+        case("longer-chain", ACCEPT, _long_chain(12), CA, stricter="bounds"),
         case("rsa-chain", ACCEPT, bundle(certify(_LEAF, "rsa2048", "leaf", CA)), CA),
         case("damaged-leaf-signature", REFUSE, damaged(direct), CA),
         case("damaged-self-signed-leaf-pinned", REFUSE, damaged(_leaf()), certify(_LEAF, label="leaf")),
@@ -380,6 +387,13 @@ def _authorities() -> list[Case]:
         Case("ca/prefix-of-the-name", (lambda stage: stage.pin_ca(CA.pem, "registry.example.com/te"),), ACCEPT, start=rooted(CHAINED)),
         Case("ca/empty-prefix", (lambda stage: stage.pin_ca(CA.pem, ""),), ACCEPT, start=rooted(CHAINED)),
     ]
+
+
+def _long_chain(intermediates: int) -> SigningKey:
+    chain = [CA]
+    for number in range(intermediates):
+        chain.insert(0, authority(f"Link {number}", f"link {number}", chain[0]))
+    return bundle(certify(_LEAF, label="leaf", issuer=chain[0]), *chain[:-1])
 
 
 def _rotations() -> list[Case]:
