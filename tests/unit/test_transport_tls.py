@@ -1,11 +1,9 @@
-import hashlib
 import ssl
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import trustme
-from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from imgsig.codes import Code
@@ -17,6 +15,7 @@ from imgsig.transport.connections import Lines, Route
 from imgsig.transport.exchange import Request, exchange
 from imgsig.transport.tls import WatchedContext, believe_system, load_context
 from tests.support.asking import TARGET, client, fetch
+from tests.support.certificate_names import hashed_name
 from tests.support.hostile import HostileServer, loopback_authority, reply, write_ca
 
 BROKEN = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
@@ -45,19 +44,6 @@ def test_every_check_is_on() -> None:
 
 def test_a_bundle_stands_in_place_of_what_the_operating_system_believes(ca: Path) -> None:
     assert load_context(ca_bundle=str(ca)).cert_store_stats()["x509"] == 1
-
-
-def hashed_name(certificate: x509.Certificate) -> str:
-    """Return the name under which OpenSSL looks for an authority in a folder: a digest of its canonical subject."""
-    subject = b""
-    for attribute in certificate.subject:
-        value = " ".join(str(attribute.value).split()).lower().encode()
-        identifier = x509.Name([attribute]).public_bytes()
-        oid = identifier[identifier.index(b"\x06") :][: identifier[identifier.index(b"\x06") + 1] + 2]
-        pair = oid + b"\x0c" + bytes([len(value)]) + value
-        entry = b"\x30" + bytes([len(pair)]) + pair
-        subject += b"\x31" + bytes([len(entry)]) + entry
-    return f"{int.from_bytes(hashlib.sha1(subject).digest()[:4], 'little'):08x}.0"  # noqa: S324 - OpenSSL's choice
 
 
 def believes(context: WatchedContext) -> bool:
@@ -94,8 +80,7 @@ def test_the_operating_systems_file_is_believed(ca: Path, places: tuple[Path, Pa
 
 def test_the_operating_systems_folder_is_believed(ca: Path, places: tuple[Path, Path]) -> None:
     file, folder = places
-    name = hashed_name(x509.load_pem_x509_certificate(ca.read_bytes()))
-    (folder / name).write_bytes(ca.read_bytes())
+    (folder / hashed_name(ca)).write_bytes(ca.read_bytes())
     assert believes(system(file, folder))
     file.write_bytes(ca.read_bytes())
     context = system(file, folder)
