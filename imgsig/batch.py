@@ -4,9 +4,9 @@ import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -38,14 +38,29 @@ def map_in_order(
             future.cancel()
 
 
-def chunks(items: Iterable[_In]) -> Iterator[tuple[_In, ...]]:
-    """Yield `items` in tuples of a size that is worth sending to another process."""
+def map_elsewhere(
+    pool: Executor, pickled: bytes, work: Callable[[Any, _In], _Out], items: Iterable[_In], *, workers: int
+) -> Iterator[_Out]:
+    """Yield what `work` makes of the object in `pickled` and each of `items`, in their order.
+
+    Done by the workers of `pool`, which may be other processes: each unpickles the object once.
+    """
+    for results in map_in_order(pool, partial(_all_of, pickled, work), _chunks(items), workers=workers):
+        yield from results
+
+
+def _all_of(pickled: bytes, work: Callable[[Any, _In], _Out], items: tuple[_In, ...]) -> list[_Out]:
+    one = _unpickled(pickled)
+    return [work(one, item) for item in items]
+
+
+def _chunks(items: Iterable[_In]) -> Iterator[tuple[_In, ...]]:
     iterator = iter(items)
     while chunk := tuple(islice(iterator, _CHUNK)):
         yield chunk
 
 
 @lru_cache(maxsize=8)
-def unpickled(pickled: bytes) -> object:
+def _unpickled(pickled: bytes) -> object:
     """Return the object in `pickled`, which this program made: one for all tasks of a worker process."""
     return pickle.loads(pickled)  # noqa: S301 - the pickle comes from the caller's own executor

@@ -1,13 +1,20 @@
 """The engine: from a reference and a policy to a verdict."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+import pickle
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
-from typing import Final, Self, final
+from typing import Any, Final, Self, final
 
+from imgsig.agreement import agreed_verdict
 from imgsig.authority import Question, State
-from imgsig.codes import Code, Outcome
+from imgsig.batch import map_elsewhere, map_in_order
+from imgsig.codes import Code
 from imgsig.errors import InconclusiveError, InvalidReferenceError, UsageError, VerificationError
 from imgsig.limits import DEFAULT_TIMEOUT_SECONDS, Deadline, Limits
 from imgsig.memory import Memory
@@ -15,11 +22,13 @@ from imgsig.policy import Policy, SectionSettings, load_authority
 from imgsig.reference import ImageReference, parse_reference
 from imgsig.source import Sources
 from imgsig.transport import Credentials, HttpSources, Proxies, Server
+from imgsig.transport.docker_credentials import DockerCredentials
 from imgsig.verdict import Attestation, Checks, Verdict, VerifiedImage
 
 _LOG: Final = logging.getLogger("imgsig")
-_SEVERITY: Final = (Outcome.REJECTED, Outcome.NO_POLICY, Outcome.INCONCLUSIVE)
-"""Which failure decides when several authorities fail."""
+DEFAULT_WORKERS: Final = 16
+DEFAULT_UPDATE_AGE_SECONDS: Final = 10.0
+MAX_ASYNC_WORKERS: Final = 32
 
 
 def _now() -> datetime:
@@ -62,12 +71,27 @@ class Verifier:
             UsageError: neither state nor source is given, or both; a rule trusts at first use, which the state
                 would forget; with an archive, anything that only a server needs.
         """
+        self._configuration: dict[str, Any] = {
+            "policy": policy,
+            "state": state,
+            "source": source,
+            "servers": tuple(servers),
+            "credentials": credentials,
+            "proxies": proxies,
+            "limits": limits,
+            "speculate": speculate,
+            "ca_bundle": ca_bundle,
+        }
         self._policy = policy
         self._limits = limits or Limits()
         self._state = state
         self._memory = Memory()
         self._speculate = speculate
         self._clock = clock
+        self._owns_sources = True
+        self._pool: ThreadPoolExecutor | None = None
+        self._pool_lock = threading.Lock()
+        servers = self._configuration["servers"]
         configured = servers, credentials, proxies, ca_bundle
         if source is None:
             _check_state(policy, state)
@@ -95,6 +119,89 @@ class Verifier:
         """
         return self.evaluate(ref, at=at, timeout_seconds=timeout_seconds).require()
 
+    async def evaluate_async(
+        self, ref: str, *, at: datetime | None = None, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    ) -> Verdict:
+        """Return what `evaluate` returns, made on a thread of the verifier's own.
+
+        Cancelling returns at once; the work itself ends by its deadline.
+
+        Raises:
+            UsageError: as `evaluate` does.
+        """
+        work = partial(self.evaluate, ref, at=at, timeout_seconds=timeout_seconds)
+        return await asyncio.wrap_future(self._own_pool().submit(work))
+
+    def evaluate_many(  # noqa: PLR0913 - what to verify and how, each by name
+        self,
+        refs: Iterable[str],
+        *,
+        workers: int = DEFAULT_WORKERS,
+        executor: Executor | None = None,
+        at: datetime | None = None,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        max_update_age_seconds: float = DEFAULT_UPDATE_AGE_SECONDS,
+    ) -> Iterator[Verdict]:
+        """Yield the verdict of each of `refs`, in their order, several at a time.
+
+        `refs` is read as the verdicts are taken, a window ahead. One bad reference never stops the others: what is
+        no text is REJECTED too. Closing the iterator cancels what has not begun.
+
+        Args:
+            refs: image references; an iterator of millions will do.
+            workers: how many are verified at once, and how wide the window is.
+            executor: does the work elsewhere, e.g. ``dask.distributed.Client.get_executor()``; the verifier's
+                configuration is sent there, its credentials are not (except Docker's, by the place of their file).
+                None for threads here.
+            at: the time to compare expiries with, for archives only.
+            timeout_seconds: the most that one reference may take.
+            max_update_age_seconds: references of one name share an update that is at most this old. ``fresh``
+                then means: confirmed by the server within this time.
+
+        Raises:
+            UsageError: the call is wrong.
+        """
+        if workers < 1:
+            msg = f"workers must be at least 1, not {workers}"
+            raise UsageError(msg)
+        self._moment(at)
+        _deadline(timeout_seconds)
+        work = partial(
+            _evaluated, at=at, timeout_seconds=timeout_seconds, max_update_age_seconds=max_update_age_seconds
+        )
+        if executor is None:
+            return self._map_here(partial(work, self), refs, workers)
+        return map_elsewhere(executor, pickle.dumps(self), work, refs, workers=workers)
+
+    def with_credentials(self, credentials: Credentials | None) -> "Verifier":
+        """Return a verifier that differs in its credentials alone, and shares connections and memory with this one.
+
+        For pull secrets that come with each request. Closing it closes nothing of this one.
+
+        Raises:
+            UsageError: this one verifies from an archive.
+        """
+        if not isinstance(self._sources, HttpSources):
+            msg = "an archive needs no credentials"
+            raise UsageError(msg)
+        twin = object.__new__(Verifier)
+        twin.__dict__.update(self.__dict__)
+        twin._configuration = self._configuration | {"credentials": credentials}
+        twin._sources = self._sources.with_credentials(credentials)
+        twin._owns_sources = False
+        twin._pool = None
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the configuration for a pickle, without logins: Docker's go by the place of their file."""
+        credentials = self._configuration["credentials"]
+        kept = credentials if isinstance(credentials, DockerCredentials) and credentials.file else None
+        return self._configuration | {"credentials": kept}
+
+    def __setstate__(self, configuration: dict[str, Any]) -> None:
+        """Begin anew with a pickled configuration, and this process's clock."""
+        self.__init__(**configuration)
+
     def evaluate(
         self, ref: str, *, at: datetime | None = None, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     ) -> Verdict:
@@ -113,8 +220,9 @@ class Verifier:
         Raises:
             UsageError: `ref` is no text, `at` is naive or given for a live server, the timeout is not positive.
         """
-        moment = self._moment(at)
-        deadline = _deadline(timeout_seconds)
+        return self._evaluate(ref, self._moment(at), _deadline(timeout_seconds), max_update_age_seconds=0)
+
+    def _evaluate(self, ref: str, moment: datetime, deadline: Deadline, *, max_update_age_seconds: float) -> Verdict:
         # 1. The reference.
         try:
             reference = parse_reference(ref).with_default_tag()
@@ -139,18 +247,22 @@ class Verifier:
         failures: list[VerificationError] = []
         for settings in rule.sections:
             try:
-                attestations.append(self._attest(settings, name, reference, moment, deadline, checks))
+                attestations.append(
+                    self._attest(settings, name, reference, moment, deadline, checks, max_update_age_seconds)
+                )
             except VerificationError as error:
                 checks.failed(error.code, error.subject, expected=error.expected, found=error.found)
                 failures.append(error)
         # 4. One verdict.
-        verdict = _united(ref, reference, pattern, moment, attestations, failures, checks)
+        verdict = agreed_verdict(ref, reference, pattern, moment, attestations, failures, checks)
         _LOG.debug("%s: %s (%s)", reference, verdict.outcome.value, verdict.code)
         return verdict
 
     def close(self) -> None:
-        """Close kept connections. The verifier must not be used afterwards."""
-        if isinstance(self._sources, HttpSources):
+        """Close kept connections and threads. The verifier must not be used afterwards."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._owns_sources and isinstance(self._sources, HttpSources):
             self._sources.close()
 
     def __enter__(self) -> Self:
@@ -171,6 +283,7 @@ class Verifier:
         moment: datetime,
         deadline: Deadline,
         checks: Checks,
+        max_update_age_seconds: float,
     ) -> Attestation:
         source = self._sources.open(settings.endpoint(name))
         captured_at = source.evidence.captured_at
@@ -190,9 +303,21 @@ class Verifier:
             deadline=deadline,
             limits=self._limits,
             speculate=self._speculate and self._sources.live,
+            max_update_age_seconds=max_update_age_seconds,
+            audience=self._sources,
             memory=self._memory,
         )
         return load_authority(settings).attest(question, checks)
+
+    def _own_pool(self) -> ThreadPoolExecutor:
+        with self._pool_lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(MAX_ASYNC_WORKERS, thread_name_prefix="imgsig")
+            return self._pool
+
+    def _map_here(self, work: Callable[[str], Verdict], refs: Iterable[str], workers: int) -> Iterator[Verdict]:
+        with ThreadPoolExecutor(workers, thread_name_prefix="imgsig-many") as pool:
+            yield from map_in_order(pool, work, refs, workers=workers)
 
     def _moment(self, at: datetime | None) -> datetime:
         if at is None:
@@ -210,6 +335,18 @@ class Verifier:
             raise UsageError(msg) from error
 
 
+def _evaluated(
+    verifier: Verifier, ref: str, *, at: datetime | None, timeout_seconds: float, max_update_age_seconds: float
+) -> Verdict:
+    moment = verifier._moment(at)  # noqa: SLF001 - a method in all but name, so that it can be pickled
+    if not isinstance(ref, str):
+        shown = ascii(ref)
+        msg = f"an image reference is a str, not {type(ref).__name__}"
+        return Verdict(shown, Code.INVALID_REFERENCE, msg, moment, hint=Code.INVALID_REFERENCE.remedy)
+    deadline = Deadline(timeout_seconds)
+    return verifier._evaluate(ref, moment, deadline, max_update_age_seconds=max_update_age_seconds)  # noqa: SLF001
+
+
 def _check_state(policy: Policy, state: State | None) -> None:
     if state is None:
         msg = "a verifier needs a state: FolderState(path), or MemoryState() to remember for this process only"
@@ -225,54 +362,3 @@ def _deadline(timeout_seconds: float) -> Deadline:
         return Deadline(timeout_seconds)
     except (TypeError, ValueError) as error:
         raise UsageError(str(error)) from error
-
-
-def _united(  # noqa: PLR0913, PLR0917 - the parts of a verdict
-    requested: str,
-    reference: ImageReference,
-    pattern: str,
-    moment: datetime,
-    attestations: Sequence[Attestation],
-    failures: Sequence[VerificationError],
-    checks: Checks,
-) -> Verdict:
-    """Return one verdict: all authorities must vouch, for the same digest.
-
-    Differing digests are refused whatever else happened; otherwise the gravest failure decides, the first of its kind.
-    """
-    digests = sorted({attestation.digest for attestation in attestations})
-    if len(digests) > 1:
-        checks.failed(Code.AUTHORITIES_DISAGREE, str(reference), expected="one digest", found=", ".join(digests))
-        code, summary, hint = Code.AUTHORITIES_DISAGREE, f"the authorities vouch for {len(digests)} digests", ""
-        wait = None
-    elif failures:
-        gravest = min(failures, key=lambda error: _SEVERITY.index(error.outcome))
-        code, summary, hint = gravest.code, str(gravest), gravest.hint
-        wait = gravest.retry_after_seconds if isinstance(gravest, InconclusiveError) else None
-    else:
-        return Verdict(
-            requested,
-            Code.OK,
-            f"{reference} is signed for {digests[0]}",
-            moment,
-            str(reference),
-            rule=pattern,
-            pinned=f"{reference.name}@{digests[0]}",
-            digest=digests[0],
-            fresh=all(attestation.fresh for attestation in attestations),
-            valid_until=min(attestation.valid_until for attestation in attestations),
-            attestations=tuple(attestations),
-            checks=tuple(checks),
-        )
-    return Verdict(
-        requested,
-        code,
-        summary,
-        moment,
-        str(reference),
-        hint or code.remedy,
-        pattern,
-        attestations=tuple(attestations),
-        checks=tuple(checks),
-        retry_after_seconds=wait,
-    )

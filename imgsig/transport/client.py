@@ -73,6 +73,19 @@ class HttpSources:
         """
         return (self._fetcher or self._make_fetcher()).open(endpoint)
 
+    def with_credentials(self, credentials: Credentials | None) -> "HttpSources":
+        """Return a client with other logins that shares this one's connections; tokens are not shared."""
+        twin = HttpSources(
+            servers=self._servers.values(),
+            credentials=credentials,
+            proxies=self._proxies,
+            ca_bundle=self._ca_bundle,
+            limits=self._limits,
+            clock=self._clock,
+        )
+        twin._fetcher = self._make_fetcher().with_credentials(credentials)
+        return twin
+
     def close(self) -> None:
         """Close the kept connections; those in use are closed when their request ends."""
         if self._fetcher is not None:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Final, final
@@ -47,6 +48,8 @@ class DockerCredentials:
         self._environment = dict(environment or {})
         self._limits = limits or Limits()
         self._clock = clock
+        self.file = ""
+        """Where the configuration was loaded from; empty if it was given."""
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[float, Credential | None]] = {}
 
@@ -67,7 +70,20 @@ class DockerCredentials:
             reason = (error.strerror or "input/output error").lower()
             msg = f"docker config.json {fspath(file)!a} cannot be read: {reason}"
             raise UsageError(msg) from error
-        return cls(parse_docker_config(body, limits=limits), path=path, environment=environment, limits=limits)
+        loaded = cls(parse_docker_config(body, limits=limits), path=path, environment=environment, limits=limits)
+        loaded.file = fspath(file)
+        return loaded
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the place of the file, which is read again elsewhere, and no login.
+
+        Raises:
+            TypeError: the configuration was given, not loaded.
+        """
+        if not self.file:
+            msg = "logins are not pickled: only those loaded from a file can be found again"
+            raise TypeError(msg)
+        return partial(DockerCredentials.load, path=self._path, environment=self._environment), (self.file,)
 
     def __repr__(self) -> str:
         """Show nothing of what is kept."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from copy import copy
 from http import HTTPStatus
 from typing import Final, NoReturn, final
 from urllib.parse import quote as percent_encode
@@ -40,10 +41,17 @@ class Fetcher:
         clock: Callable[[], float],
     ) -> None:
         """Hold the settings; no file is read and nothing is requested yet."""
+        self._clock = clock
         self.limits = limits
         self.routes = Routes(servers, proxies=proxies, ca_bundle=ca_bundle, limits=limits)
         self.lines = Lines(clock=clock)
         self.grants = Grants(self.lines, self.routes, credentials, limits=limits, clock=clock)
+
+    def with_credentials(self, credentials: Credentials | None) -> "Fetcher":
+        """Return a fetcher with other logins, and so other tokens, over the same connections."""
+        twin = copy(self)
+        twin.grants = Grants(self.lines, self.routes, credentials, limits=self.limits, clock=self._clock)
+        return twin
 
     def open(self, endpoint: Endpoint) -> "HttpSource":
         """Return the source of `endpoint`'s name. The server's files are read now.

@@ -25,7 +25,7 @@ LAYERS = {
         "imgsig",
     ],
     "environment": ["imgsig.environment"],
-    "engine": ["imgsig.verifier", "imgsig.batch"],
+    "engine": ["imgsig.verifier", "imgsig.agreement", "imgsig.batch"],
     "policy": ["imgsig.policy", "imgsig.toml", "imgsig.patterns"],
     "archive": [
         "imgsig.archive",
@@ -86,6 +86,7 @@ LAYERS = {
         "imgsig.notary.chains",
         "imgsig.notary.keys",
         "imgsig.notary.certificates",
+        "imgsig.notary.der",
         "imgsig.notary.metadata",
         "imgsig.notary.entries",
         "imgsig.notary.structure",
