@@ -171,6 +171,9 @@ def test_the_examples_of_what_comes_back_tell_verified_from_refused(capsys: pyte
     assert why.startswith("no rule covers it")
     assert choose(verifier, f"{name}:1.1") is None
     assert capsys.readouterr().out.startswith("signer_missing: ")
+    planned = functions_of("docs/embedding.md", "plan")(verifier, [f"{name}:1.0", f"{name}:1.1"])
+    assert planned[f"{name}:1.0"] == pinned
+    assert planned[f"{name}:1.1"].startswith("rejected: ")
 
 
 def command_lines() -> Iterator[tuple[str, str]]:
