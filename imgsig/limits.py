@@ -10,6 +10,9 @@ from imgsig.codes import Code
 from imgsig.errors import InconclusiveError
 
 DEFAULT_TIMEOUT_SECONDS: Final = 30.0
+DEFAULT_WORKERS: Final = 16
+MAX_WORKERS: Final = 1000
+"""Threads or tasks at once of one call for many references: beyond this they only get in each other's way."""
 
 
 @final

@@ -16,7 +16,7 @@ from imgsig.authority import Question, State
 from imgsig.batch import map_elsewhere, map_in_order
 from imgsig.codes import Code
 from imgsig.errors import InconclusiveError, InvalidReferenceError, UsageError, VerificationError
-from imgsig.limits import DEFAULT_TIMEOUT_SECONDS, Deadline, Limits
+from imgsig.limits import DEFAULT_TIMEOUT_SECONDS, DEFAULT_WORKERS, MAX_WORKERS, Deadline, Limits
 from imgsig.memory import Memory
 from imgsig.policy import Policy, SectionSettings, load_authority
 from imgsig.reference import ImageReference, parse_reference
@@ -26,7 +26,6 @@ from imgsig.transport.docker_credentials import DockerCredentials
 from imgsig.verdict import Attestation, Checks, Verdict, VerifiedImage
 
 _LOG: Final = logging.getLogger("imgsig")
-DEFAULT_WORKERS: Final = 16
 DEFAULT_UPDATE_AGE_SECONDS: Final = 10.0
 MAX_ASYNC_WORKERS: Final = 32
 
@@ -161,8 +160,8 @@ class Verifier:
         Raises:
             UsageError: the call is wrong.
         """
-        if workers < 1:
-            msg = f"workers must be at least 1, not {workers}"
+        if not 1 <= workers <= MAX_WORKERS:
+            msg = f"workers must be from 1 to {MAX_WORKERS}, not {workers}"
             raise UsageError(msg)
         self._moment(at)
         _deadline(timeout_seconds)

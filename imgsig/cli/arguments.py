@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn, final
 
 from imgsig import __version__
 from imgsig.errors import UsageError
-from imgsig.limits import DEFAULT_TIMEOUT_SECONDS
+from imgsig.limits import DEFAULT_TIMEOUT_SECONDS, DEFAULT_WORKERS, MAX_WORKERS
 
 _WIDTH: Final = 100
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -36,6 +36,7 @@ examples:
   imgsig verify registry.example.com/team/app:1.4
   imgsig verify --policy policy.toml --explain alpine:3.20
   imgsig verify --json app:1 app:2 | jq -r .code
+  imgsig verify --from references.txt
   imgsig verify --archive saved/ --at 2026-12-01T00:00:00Z registry.example.com/team/app:1.4
 
 {_STATUSES}"""
@@ -152,6 +153,18 @@ def parse_seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(msg)
 
 
+def parse_count(text: str) -> int:
+    """Return the number that `text` says, from 1 to 1000.
+
+    Raises:
+        argparse.ArgumentTypeError: it says none.
+    """
+    if text.isascii() and text.isdigit() and 1 <= int(text[:5]) <= MAX_WORKERS:
+        return int(text)
+    msg = f"{text[:40]!a} is no number from 1 to {MAX_WORKERS}"
+    raise argparse.ArgumentTypeError(msg)
+
+
 def _command(commands: Any, name: str, summary: str, text: str, module: str, run: str = "run") -> Parser:  # noqa: ANN401, PLR0913, PLR0917 - argparse has no public type for it
     description, _, epilog = text.partition("\n\n")
     parser: Parser = commands.add_parser(name, help=summary, description=description, epilog=epilog)
@@ -166,6 +179,13 @@ def _add_verify(parser: Parser) -> None:
     parser.add_argument("--archive", metavar="DIR", help="verify from this archive alone, opening no connection")
     parser.add_argument("--archive-id", metavar="ID", help="demand that the archive is the one with this id")
     parser.add_argument("--at", metavar="TIME", type=parse_time, help="as of this time (RFC 3339), with --archive only")
+    parser.add_argument(
+        "--from", dest="file", metavar="FILE", help="verify the references in FILE (- for stdin), a line each, too"
+    )
+    parser.add_argument(
+        "--workers", metavar="N", type=parse_count, default=DEFAULT_WORKERS,
+        help="verify so many at once (default: %(default)d)",
+    )
     _add_timeout(parser, "for each image")
     _add_json(parser, "print one verdict a line as JSON, whatever it is")
     parser.add_argument("--explain", action="store_true", help="tell on stderr what was checked and who signed")

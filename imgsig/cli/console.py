@@ -11,6 +11,8 @@ RED: Final = "31"
 GREEN: Final = "32"
 YELLOW: Final = "33"
 BOLD: Final = "1"
+_BAR: Final = 30
+_CLEAR_LINE: Final = "\r\x1b[K"
 
 
 def escape(text: str) -> str:
@@ -33,6 +35,7 @@ class Console:
         self._out = out
         self._err = err
         self._color = False
+        self._in_progress = False
 
     def allow_color(self, *, wanted: bool) -> None:
         """Use colours from now on if they are `wanted`, on a terminal only."""
@@ -75,6 +78,19 @@ class Console:
         """Say in one line what went wrong, and in another what to do about it."""
         self.tell(("imgsig: ", RED), (message, ""))
         self.hint(hint)
+
+    def show_progress(self, done: int, total: int) -> None:
+        """Show how much is done, on a terminal only, in a line that the next one overwrites."""
+        if self._err.isatty():
+            filled = _BAR * done // max(done, total)
+            self._err.write(f"\r[{'#' * filled}{' ' * (_BAR - filled)}] {done} of {total}")
+            self._in_progress = True
+
+    def clear_progress(self) -> None:
+        """Take the line of `show_progress` away."""
+        if self._in_progress:
+            self._err.write(_CLEAR_LINE)
+            self._in_progress = False
 
     def flush(self) -> None:
         """Write what is still held back."""

@@ -8,6 +8,7 @@ from typing import Final
 from imgsig.archive import Archive
 from imgsig.cli.console import BOLD, GREEN, RED, YELLOW, Console
 from imgsig.cli.policy_file import load_policy
+from imgsig.cli.references import count_references, read_references
 from imgsig.cli.statuses import status_of
 from imgsig.codes import Code, Outcome
 from imgsig.environment import Environment
@@ -32,9 +33,11 @@ def run(arguments: Namespace, console: Console, environment: Environment) -> int
         UsageError: the call or the configuration is wrong.
     """
     _check(arguments)
-    outcomes = []
-    for verdict in _verdicts(arguments, environment):
-        outcomes.append(verdict.outcome)
+    total = 0 if arguments.file is None else len(arguments.references) + count_references(arguments.file)
+    outcomes: set[Outcome] = set()
+    for done, verdict in enumerate(_verdicts(arguments, environment), 1):
+        outcomes.add(verdict.outcome)
+        console.clear_progress()
         if arguments.explain:
             _explain(verdict, console)
         if arguments.json:
@@ -45,14 +48,18 @@ def run(arguments: Namespace, console: Console, environment: Environment) -> int
             _warn(verdict, console)
         else:
             _complain(verdict, console)
+        if total:
+            console.show_progress(done, total)
         console.flush()
+    console.clear_progress()
+    if not outcomes:
+        raise _no_references()
     return status_of(outcomes)
 
 
 def _check(arguments: Namespace) -> None:
-    if not arguments.references:
-        msg = "there is no reference to verify"
-        raise UsageError(msg, hint="imgsig verify NAME:TAG, or imgsig verify --help")
+    if not arguments.references and arguments.file is None:
+        raise _no_references()
     if arguments.archive is None:
         for option in ("at", "archive_id"):
             if getattr(arguments, option) is not None:
@@ -73,12 +80,24 @@ def _verdicts(arguments: Namespace, environment: Environment) -> Iterator[Verdic
             source = Archive.load(arguments.archive, arguments.archive_id)
         except VerificationError as error:
             moment = arguments.at or environment.now()
-            yield from (_unasked(reference, error, moment) for reference in arguments.references)
+            yield from (_unasked(reference, error, moment) for reference in _references(arguments))
             return
         verifier = Verifier(policy, source=source)
     with verifier:
-        for reference in arguments.references:
-            yield verifier.evaluate(reference, at=arguments.at, timeout_seconds=arguments.timeout)
+        yield from verifier.evaluate_many(
+            _references(arguments), workers=arguments.workers, at=arguments.at, timeout_seconds=arguments.timeout
+        )
+
+
+def _references(arguments: Namespace) -> Iterator[str]:
+    yield from arguments.references
+    if arguments.file is not None:
+        yield from read_references(arguments.file)
+
+
+def _no_references() -> UsageError:
+    msg = "there is no reference to verify"
+    return UsageError(msg, hint="imgsig verify NAME:TAG, or imgsig verify --help")
 
 
 def _unasked(reference: str, error: VerificationError, moment: datetime) -> Verdict:

@@ -1,11 +1,13 @@
 """``imgsig verify``: outcomes, exit statuses, and what goes to which stream."""
 
+import io
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from imgsig.cli.console import Console
 from imgsig.codes import Code
 from tests.support.command import Desk
 from tests.support.repository import NAME, Reply, SignedRepository
@@ -388,3 +390,59 @@ def test_an_archive_that_is_not_there_is_said_of_every_reference(desk: Desk, arc
     ran = desk.run("verify", "--archive", archive, "--json", NAME, "alpine")
     assert (ran.status, [verdict["code"] for verdict in ran.values]) == (11, ["archive_unreadable"] * 2)
     assert [line.partition(": ")[0] for line in ran.said] == ["imgsig", "hint"] * 2
+
+
+def test_references_may_come_from_a_file_a_line_each(
+    desk: Desk, url: str, repository: SignedRepository, tmp_path: Path
+) -> None:
+    file = tmp_path / "references.txt"
+    file.write_bytes(f"# the images\n\n{NAME}:1.0\r\n  {NAME}:latest\nno\xff{NAME}\n".encode("latin-1"))
+    ran = desk.run("verify", "--from", file, NAME)
+    assert ran.lines == [pinned(repository, "latest"), pinned(repository, "1.0"), pinned(repository, "latest")]
+    assert ran.status == 10
+    assert "(invalid_reference)" in ran.err
+
+
+def test_references_may_come_from_standard_input(
+    desk: Desk, url: str, repository: SignedRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{NAME}:1.0\n".encode())))
+    assert desk.run("verify", "--from", "-", "--workers", "2").lines == [pinned(repository, "1.0")]
+
+
+def test_a_file_without_references_is_wrong_usage(desk: Desk, url: str, tmp_path: Path) -> None:
+    file = tmp_path / "references.txt"
+    file.write_text("# none\n")
+    assert desk.run("verify", "--from", file).status == 2
+    ran = desk.run("verify", "--from", tmp_path / "missing.txt")
+    assert ran.status == 2
+    assert "cannot be read: no such file" in ran.err
+
+
+def test_a_line_without_an_end_is_refused_in_pieces(desk: Desk, url: str, tmp_path: Path) -> None:
+    file = tmp_path / "references.txt"
+    file.write_bytes(b"a" * 10_000)
+    ran = desk.run("verify", "--json", "--from", file)
+    assert [value["code"] for value in ran.values] == ["invalid_reference"] * 3
+
+
+@pytest.mark.parametrize("workers", ["0", "-1", "x", "1001", "9" * 50])
+def test_workers_are_a_number(desk: Desk, url: str, workers: str) -> None:
+    assert desk.run("verify", f"--workers={workers}", NAME).status == 2
+
+
+def test_progress_is_shown_on_a_terminal_and_cleared() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    err = Terminal()
+    console = Console(io.StringIO(), err)
+    console.show_progress(1, 2)
+    assert err.getvalue().endswith("] 1 of 2")
+    console.clear_progress()
+    console.clear_progress()
+    assert err.getvalue().endswith("\r\x1b[K")
+    plain = io.StringIO()
+    Console(io.StringIO(), plain).show_progress(1, 2)
+    assert plain.getvalue() == ""

@@ -18,6 +18,7 @@ LAYERS = {
         "imgsig.cli.policy",
         "imgsig.cli.state",
         "imgsig.cli.places",
+        "imgsig.cli.references",
         "imgsig.cli.policy_file",
         "imgsig.cli.arguments",
         "imgsig.cli.console",
