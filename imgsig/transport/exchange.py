@@ -31,7 +31,6 @@ _READ_IN_PART: Final = frozenset({401, 404})
 """Refusals whose body says something, or whose connection is worth keeping."""
 _LENGTH: Final = re.compile(r"[0-9]{1,64}")
 _REFUSED_TUNNEL: Final = re.compile(r"Tunnel connection failed: ([0-9]{3})")
-_MAX_CAUSES: Final = 64
 
 
 @final
@@ -213,11 +212,11 @@ def _tunnel_refused(status: int, peer: str) -> InconclusiveError:
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """Yield `error` and what is wrapped in it: as a cause, a context or an argument."""
     wrapped: list[object] = [error]
-    for _ in range(_MAX_CAUSES):
-        if not wrapped:
-            return
+    seen: set[int] = set()
+    while wrapped:
         inner = wrapped.pop(0)
-        if isinstance(inner, BaseException):
+        if isinstance(inner, BaseException) and id(inner) not in seen:
+            seen.add(id(inner))
             yield inner
             wrapped += [inner.__cause__ or inner.__context__, *inner.args]
 

@@ -1,6 +1,5 @@
 """Which server's settings belong to an address, and the TLS contexts that follow from them."""
 
-import threading
 from collections.abc import Mapping
 from typing import final
 
@@ -24,7 +23,6 @@ class Routes:
         self._proxies = proxies
         self._ca_bundle = ca_bundle
         self._limits = limits
-        self._lock = threading.Lock()
         self._contexts: dict[tuple[tuple[str, ...], tuple[str, str] | None], WatchedContext] = {}
 
     def server(self, url: str) -> Server:
@@ -66,10 +64,10 @@ class Routes:
         return Route(address.origin, context, proxy, proxy_context)
 
     def _context(self, ca_files: tuple[str, ...], client: tuple[str, str] | None) -> WatchedContext:
-        with self._lock:
-            context = self._contexts.get((ca_files, client))
-            if context is None:
-                context = self._contexts[ca_files, client] = load_context(
-                    ca_bundle=self._ca_bundle, ca_files=ca_files, client_certificate=client, limits=self._limits
-                )
-            return context
+        context = self._contexts.get((ca_files, client))
+        if context is None:  # when two threads load it at a time, the first one's serves both
+            loaded = load_context(
+                ca_bundle=self._ca_bundle, ca_files=ca_files, client_certificate=client, limits=self._limits
+            )
+            context = self._contexts.setdefault((ca_files, client), loaded)
+        return context

@@ -88,14 +88,12 @@ class Grants:
 
     def kept(self, asker: Asker) -> Grant | None:
         """Return the grant that served last time, if it may still serve."""
-        with self._lock:
-            grant = self._kept.get(asker)
+        grant = self._kept.get(asker)
         return grant if grant is not None and self._clock() < grant.until else None
 
     def forget(self, asker: Asker) -> None:
         """Forget a grant that the server no longer takes."""
-        with self._lock:
-            self._kept.pop(asker, None)
+        self._kept.pop(asker, None)
 
     def fetch(self, asker: Asker, refusal: Answer, *, deadline: Deadline) -> Grant:
         """Return a new grant for what the 401 in `refusal` demands, and keep it.

@@ -479,6 +479,8 @@ class ForwardProxy:
     """Refuse every tunnel with this status."""
     login: str = ""
     """Demand this ``Proxy-Authorization``."""
+    garbled_from: int | None = None
+    """Change every byte that comes back through a tunnel, from this one on."""
     seen: list[str] = field(default_factory=list)
     """The first line of every request."""
     logins: list[str] = field(default_factory=list)
@@ -554,7 +556,7 @@ class ForwardProxy:
             # Every name leads to loopback here, so that names that do not exist can be tunnelled to.
             with socket.create_connection(("127.0.0.1", int(request.path.rpartition(":")[2]))) as outer:
                 inner.sendall(head(200))
-                _copy(inner, outer)
+                _copy(inner, outer, self.garbled_from)
 
     def _forward_plain(self, inner: socket.socket, request: Recorded) -> None:
         target = urlsplit(request.path)
@@ -565,7 +567,8 @@ class ForwardProxy:
                 inner.sendall(received)
 
 
-def _copy(one: socket.socket, other: socket.socket) -> None:
+def _copy(one: socket.socket, other: socket.socket, garbled_from: int | None) -> None:
+    back = 0
     while True:
         ready = [one] if isinstance(one, ssl.SSLSocket) and one.pending() else []
         readable = ready or select.select([one, other], [], [], 30)[0]
@@ -575,7 +578,12 @@ def _copy(one: socket.socket, other: socket.socket) -> None:
             received = source.recv(65_536)
             if not received:
                 return
-            (other if source is one else one).sendall(received)
+            if source is one:
+                other.sendall(received)
+                continue
+            clear = len(received) if garbled_from is None else max(0, garbled_from - back)
+            back += len(received)
+            one.sendall(received[:clear] + bytes(byte ^ 0x55 for byte in received[clear:]))
 
 
 def _read_request(reader: Any, number: int) -> Recorded | None:  # noqa: ANN401 - a binary reader

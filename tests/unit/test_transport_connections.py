@@ -299,6 +299,20 @@ def test_a_proxy_may_be_reached_over_tls_and_is_checked(ca: Path) -> None:
         assert raised.value.code is Code.TLS
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["http proxy", "https proxy"])
+@pytest.mark.parametrize("garbled_from", [0, 30_000], ids=["handshake", "body"])
+def test_a_proxy_that_changes_bytes_is_a_tls_failure(ca: Path, tls: bool, garbled_from: int) -> None:
+    answers = {TARGET: reply(b"{" + b" " * 60_000)}
+    with (
+        HostileServer(tls=True, identities=NAMED, answers=answers) as server,
+        ForwardProxy(tls=tls, garbled_from=garbled_from) as proxy,
+    ):
+        with pytest.raises(InconclusiveError) as raised:
+            proxied(server, ca, Proxies(https=f"{'https' if tls else 'http'}://{proxy.address}"))
+        assert raised.value.code is Code.TLS
+        assert not isinstance(raised.value, OutageError)
+
+
 def test_a_proxy_over_tls_forwards_plain_requests_too(ca: Path) -> None:
     with HostileServer(answers={TARGET: OK}) as server, ForwardProxy(tls=True) as proxy:
         url = server.url_at("notary.test")
