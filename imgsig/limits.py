@@ -18,24 +18,24 @@ MAX_WORKERS: Final = 1000
 @final
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much outside data is read, in bytes, counts and levels. Exceeding one is ``limit_exceeded``."""
+    """How much outside data is read, in bytes, counts and levels. More is ``limit_exceeded``, unless said otherwise."""
 
     max_document_bytes: int = 100 * 1024 * 1024
     """Largest root, snapshot, targets or delegation file: the reference client's own cap."""
     max_timestamp_bytes: int = 1024 * 1024
     """Largest timestamp: the reference client's own cap."""
     max_json_depth: int = 64
-    """Levels of nested objects and arrays; real metadata needs seven, custom data a few more."""
+    """Levels of nested objects and arrays (more is ``malformed``); metadata needs seven, custom data a few more."""
     max_roles: int = 4096
     """Delegated roles loaded for one name; real repositories have tens."""
     max_root_keys: int = 256
-    """Keys of the root role whose certificates are read; real roots have one to five."""
+    """Keys in a root document; real ones have four to ten."""
     max_signatures: int = 1024
     """Signature entries of one file; each may cost a public-key operation."""
     max_root_rotations: int = 256
     """Root versions walked in one update, as python-tuf's client does."""
     max_bundle_certificates: int = 16
-    """Certificates in one root key; real bundles have one to three."""
+    """Certificates in one root key, which is passed over if it has more; real bundles have one to three."""
     max_chain_certificates: int = 8
     """Certificates in one path from a root key to a pinned CA."""
     max_error_body_bytes: int = 4096

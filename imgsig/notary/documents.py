@@ -78,7 +78,8 @@ class Documents:
         early = self._prefetch.take(f"{role}.json") if self._prefetch else None
         if early is not None and len(early) <= most and self.mismatch(info, early) is None:
             return early
-        path = f"{role}.{info.sha256.hex()}.json" if info.hashes.get("sha256") else f"{role}.json"
+        sha256 = info.hashes.get("sha256", b"")
+        path = f"{role}.{sha256.hex()}.json" if sha256 else f"{role}.json"
         body = self._fetch_named(path, most)
         mismatch = self.mismatch(info, body)
         if mismatch is not None:

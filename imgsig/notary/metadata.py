@@ -17,7 +17,7 @@ from imgsig.errors import RejectedError
 from imgsig.limits import Limits
 from imgsig.notary.entries import CutOut, cut_out
 from imgsig.notary.pem import decode_base64
-from imgsig.notary.structure import Structure, json_object, malformed
+from imgsig.notary.structure import Structure, json_object, malformed, too_many
 from imgsig.strictjson import Member, canonical, parse_members, quote
 
 BASE_ROLES: Final = ("root", "targets", "snapshot", "timestamp")
@@ -59,7 +59,8 @@ class Key:
     """A public key as it is written in a document; it may be of an unknown type, or no key at all."""
 
     keytype: str
-    public: bytes
+    public: bytes | None
+    """None where nothing is written, which gives another key id than no bytes."""
 
 
 @final
@@ -189,7 +190,7 @@ def parse_root(body: bytes, limits: Limits) -> Root:
     signed.boolean("consistent_snapshot")
     keys = _keys(signed.mapping("keys"), "root.keys")
     if len(keys) > limits.max_root_keys:
-        raise malformed("root.keys", f"more than {limits.max_root_keys} keys")
+        raise too_many("root.keys", limits.max_root_keys)
     roles: dict[str, Role] = {}
     for name, value in signed.mapping("roles").items():
         where = f"root.roles[{quote(name)}]"
@@ -289,7 +290,7 @@ def _parse_envelope(body: bytes, what: str, limits: Limits) -> tuple[Envelope, M
         raise malformed(f"{what}.signed", "must be an object")
     entries = fields.array("signatures")
     if len(entries) > limits.max_signatures:
-        raise malformed(f"{what}.signatures", f"more than {limits.max_signatures} entries")
+        raise too_many(f"{what}.signatures", limits.max_signatures)
     signatures = tuple(_signature(entry, f"{what}.signatures[{index}]") for index, entry in enumerate(entries))
     message = signed.text.encode() if signed.canonical else canonical(signed.value, what=f"{what}.signed")
     return Envelope(message, signatures), signed
@@ -348,7 +349,7 @@ def _key(value: object, where: str) -> Key:
     fields = Structure({} if value is None else json_object(value, where), where, ("keytype", "keyval"))
     keyval = Structure(fields.mapping("keyval"), f"{where}.keyval", ("private", "public"))
     keyval.base64("private")
-    return Key(fields.string("keytype"), keyval.base64("public"))
+    return Key(fields.string("keytype"), keyval.base64("public") if keyval.has("public") else None)
 
 
 def _valid_role(role: Role, keys: Mapping[str, Key], where: str) -> Role:

@@ -9,13 +9,20 @@ from collections.abc import Iterator
 from typing import Any, Final, final
 
 from imgsig.notary.pem import decode_base64
+from imgsig.codes import Code
+from imgsig.errors import RejectedError
 from imgsig.strictjson import malformed, quote
 
-__all__ = ["Structure", "json_object", "malformed"]
+__all__ = ["Structure", "json_object", "malformed", "too_many"]
 
 _LONG_S, _KELVIN = "\u017f", "\u212a"
 _FOLDS: Final = str.maketrans(_LONG_S + _KELVIN, "sk")
 """The two letters beyond ASCII that Go takes for an ASCII one when it ignores case."""
+
+
+def too_many(where: str, most: int) -> RejectedError:
+    """Return the error for a list or object at the path `where` that is longer than the limits allow."""
+    return RejectedError(f"{where}: more than {most}", code=Code.LIMIT_EXCEEDED, subject=where, expected=f"at most {most}")
 
 
 def json_object(value: object, where: str) -> dict[str, Any]:
