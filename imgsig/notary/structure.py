@@ -8,9 +8,9 @@ Spec: docker/go canonical/json decode.go, object and literalStore.
 from collections.abc import Iterator
 from typing import Any, Final, final
 
-from imgsig.notary.pem import decode_base64
 from imgsig.codes import Code
 from imgsig.errors import RejectedError
+from imgsig.notary.pem import decode_base64
 from imgsig.strictjson import malformed, quote
 
 __all__ = ["Structure", "json_object", "malformed", "too_many"]
@@ -22,7 +22,8 @@ _FOLDS: Final = str.maketrans(_LONG_S + _KELVIN, "sk")
 
 def too_many(where: str, most: int) -> RejectedError:
     """Return the error for a list or object at the path `where` that is longer than the limits allow."""
-    return RejectedError(f"{where}: more than {most}", code=Code.LIMIT_EXCEEDED, subject=where, expected=f"at most {most}")
+    msg = f"{where}: more than {most}"
+    return RejectedError(msg, code=Code.LIMIT_EXCEEDED, subject=where, expected=f"at most {most}")
 
 
 def json_object(value: object, where: str) -> dict[str, Any]:
