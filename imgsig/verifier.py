@@ -21,6 +21,7 @@ from imgsig.memory import Memory
 from imgsig.policy import Policy, SectionSettings, load_authority
 from imgsig.reference import ImageReference, parse_reference
 from imgsig.source import Sources
+from imgsig.strictjson import quote
 from imgsig.transport import Credentials, HttpSources, Proxies, Server
 from imgsig.transport.docker_credentials import DockerCredentials
 from imgsig.verdict import Attestation, Checks, Verdict, VerifiedImage
@@ -359,5 +360,6 @@ def _check_state(policy: Policy, state: State | None) -> None:
 def _deadline(timeout_seconds: float) -> Deadline:
     try:
         return Deadline(timeout_seconds)
-    except (TypeError, ValueError) as error:
-        raise UsageError(str(error)) from error
+    except (TypeError, ValueError, OverflowError) as error:
+        msg = f"timeout_seconds must be a positive, finite number, not {quote(timeout_seconds)}"
+        raise UsageError(msg) from error

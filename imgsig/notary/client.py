@@ -34,6 +34,8 @@ class _Done:
     fresh: bool
     known_since: datetime | None
     generation: str
+    audience: object
+    """Held, so that no other audience gets its identity while the update is shared."""
 
 
 @final
@@ -141,6 +143,7 @@ class NotaryAuthority:
             fresh=question.live and not update.is_stale,
             known_since=trust.known_since if question.state is not None else None,
             generation=remembered.generation,
+            audience=question.audience,
         )
         if question.max_update_age_seconds > 0 and done.fresh:
             question.memory.put(self._shared(question), 1, done)

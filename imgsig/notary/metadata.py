@@ -181,7 +181,8 @@ def parse_root(body: bytes, limits: Limits) -> Root:
     """Return the root in `body`.
 
     Raises:
-        RejectedError: it breaks the format (``malformed``), or is not signed at all (``signature``).
+        RejectedError: it breaks the format (``malformed``), or has more keys or signatures than are read
+            (``limit_exceeded``).
 
     Spec: notary tuf/data/root.go, isValidRootStructure.
     """
