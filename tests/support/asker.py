@@ -10,6 +10,7 @@ from imgsig.authority import Question, State
 from imgsig.codes import Code
 from imgsig.errors import VerificationError
 from imgsig.limits import Deadline, Limits
+from imgsig.memory import Memory
 from imgsig.notary.client import NotaryAuthority
 from imgsig.notary.settings import Anchor, Notary, RootKeys
 from imgsig.state import MemoryState
@@ -37,6 +38,8 @@ class Asker:
         self.now: datetime = repository.now
         self.live = True
         self.location = LOCATION
+        self.memory: Memory | None = None
+        """What one question leaves to the next, as within one verifier; None: nothing."""
         self.checks = Checks()
 
     def ask(self, tag: str = TAG, *, digest: str = "") -> Attestation:
@@ -53,6 +56,7 @@ class Asker:
             state=self.state,
             deadline=Deadline(60),
             limits=self.limits,
+            memory=Memory() if self.memory is None else self.memory,
         )
         settings = Notary(anchor=self.anchor, signers=self.signers, max_stale_seconds=self.max_stale_seconds)
         return NotaryAuthority(settings).attest(question, self.checks)
