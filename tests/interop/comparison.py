@@ -63,20 +63,17 @@ class Outcome:
 
     def fault(self) -> str:
         """Return what is wrong, or nothing."""
-        seen = f"step {self.step}: oracle {self.oracle}; imgsig {self.ours}"
-        if self.ours.crashed:
-            return f"imgsig crashed; {seen}"
-        if self.relation is Relation.LAXER and not self.case.wider:
-            return f"imgsig is laxer; {seen}"
-        if not self.expected:
-            return f"the reference client was expected to {self.case.expect}; {seen}"
-        if self.relation is Relation.STRICTER and not self.case.stricter:
-            return f"imgsig is stricter without a reason; {seen}"
-        if self.relation is Relation.AGREE and self.case.stricter:
-            return f"imgsig was expected to be stricter ({self.case.stricter}); {seen}"
-        if self.relation is not Relation.LAXER and self.case.wider:
-            return f"imgsig was expected to be wider ({self.case.wider}); {seen}"
-        return ""
+        case, relation = self.case, self.relation
+        wrong = {
+            "imgsig crashed": self.ours.crashed,
+            "imgsig is laxer": relation is Relation.LAXER and not case.wider,
+            f"the reference client was expected to {case.expect}": not self.expected,
+            "imgsig is stricter without a reason": relation is Relation.STRICTER and not case.stricter,
+            f"imgsig was expected to be stricter ({case.stricter})": relation is Relation.AGREE and bool(case.stricter),
+            f"imgsig was expected to be wider ({case.wider})": relation is not Relation.LAXER and bool(case.wider),
+        }
+        found = [what for what, is_so in wrong.items() if is_so]
+        return f"{found[0]}; step {self.step}: oracle {self.oracle}; imgsig {self.ours}" if found else ""
 
 
 def run(case: Case, oracle: Oracle) -> Outcome:
@@ -121,12 +118,16 @@ def nothing(_: Stage) -> None:
     """Bend nothing: a step that fills what the clients remember."""
 
 
-def once(name: str, expect: str, bend: Callable[[SignedRepository], object], stricter: str = "", **more: object) -> Case:
+def once(
+    name: str, expect: str, bend: Callable[[SignedRepository], object], stricter: str = "", **more: object
+) -> Case:
     """Return the case of a client that meets the bent repository first of all."""
     return Case(name, (_on_repository(bend),), expect, stricter, **more)  # type: ignore[arg-type]
 
 
-def later(name: str, expect: str, *bends: Callable[[SignedRepository], object], stricter: str = "", **more: object) -> Case:
+def later(
+    name: str, expect: str, *bends: Callable[[SignedRepository], object], stricter: str = "", **more: object
+) -> Case:
     """Return the case of a client that knows the repository before it is bent, once or more."""
     return Case(name, (nothing, *map(_on_repository, bends)), expect, stricter, **more)  # type: ignore[arg-type]
 

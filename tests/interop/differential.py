@@ -5,6 +5,8 @@
 The exit status is 1 if imgsig was laxer than the reference client, crashed, or differed from what a case says.
 """
 
+# ruff: noqa: T201 - this is a program: what it prints is its result
+
 import argparse
 import time
 from collections import Counter
@@ -97,9 +99,7 @@ def _print_counts(count: Counter[str]) -> None:
         print(f"{count[name]:7}  {name}")
 
 
-def _mapped(
-    pool: ThreadPoolExecutor, function: Callable[[_Item], _Made], items: Iterable[_Item]
-) -> Iterator[_Made]:
+def _mapped(pool: ThreadPoolExecutor, function: Callable[[_Item], _Made], items: Iterable[_Item]) -> Iterator[_Made]:
     """Map in batches, so that a long run holds few results at a time."""
     rest = iter(items)
     while batch := tuple(islice(rest, _BATCH)):

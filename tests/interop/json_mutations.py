@@ -7,16 +7,74 @@ from random import Random
 from typing import Final, Self
 
 _NUMBERS: Final = (
-    b"0", b"-0", b"1", b"-1", b"2", b"1.0", b"1e0", b"1E2", b"1.5", b"1e400", b"1e-400", b"9007199254740993",
-    b"9223372036854775807", b"9223372036854775808", b"18446744073709551616", b"01", b"+1", b"NaN", b"1" + b"0" * 400,
+    b"0",
+    b"-0",
+    b"1",
+    b"-1",
+    b"2",
+    b"1.0",
+    b"1e0",
+    b"1E2",
+    b"1.5",
+    b"1e400",
+    b"1e-400",
+    b"9007199254740993",
+    b"9223372036854775807",
+    b"9223372036854775808",
+    b"18446744073709551616",
+    b"01",
+    b"+1",
+    b"NaN",
+    b"1" + b"0" * 400,
 )
 _STRINGS: Final = (
-    b'""', b'" "', b'"\\u0000"', b'"\\n"', b'"\xc3\xa4"', b'"\\ud83d"', b'"\\ud83d\\ude00"', b'"\xff"', b'"\\/"', b'"\\x"',
-    b'"YWJj="', b'"YQ"', b'"YQ=="', b'"YR=="', b'"-_-_"', b'"targets"', b'"Targets"', b'"root"', b'"targets/releases"',
-    b'"2001-01-01T00:00:00Z"', b'"2090-01-01T00:00:00Z"', b'"2090-01-01T1:00:00Z"', b'"0000-00-00T00:00:00Z"', b'"ecdsa"',
-    b'"rsapss"', b'"eddsa"', b'"sha256"', b'"latest"', b'"unterminated', b'"\x01"', b"'x'", b'"\xe2\x80\xa8"',
+    b'""',
+    b'" "',
+    b'"\\u0000"',
+    b'"\\n"',
+    b'"\xc3\xa4"',
+    b'"\\ud83d"',
+    b'"\\ud83d\\ude00"',
+    b'"\xff"',
+    b'"\\/"',
+    b'"\\x"',
+    b'"YWJj="',
+    b'"YQ"',
+    b'"YQ=="',
+    b'"YR=="',
+    b'"-_-_"',
+    b'"targets"',
+    b'"Targets"',
+    b'"root"',
+    b'"targets/releases"',
+    b'"2001-01-01T00:00:00Z"',
+    b'"2090-01-01T00:00:00Z"',
+    b'"2090-01-01T1:00:00Z"',
+    b'"0000-00-00T00:00:00Z"',
+    b'"ecdsa"',
+    b'"rsapss"',
+    b'"eddsa"',
+    b'"sha256"',
+    b'"latest"',
+    b'"unterminated',
+    b'"\x01"',
+    b"'x'",
+    b'"\xe2\x80\xa8"',
 )
-_VALUES: Final = (b"null", b"true", b"false", b"[]", b"{}", b"[null]", b'{"":null}', b"[[]]", b"tru", b"", *_NUMBERS[:6], *_STRINGS[:6])
+_VALUES: Final = (
+    b"null",
+    b"true",
+    b"false",
+    b"[]",
+    b"{}",
+    b"[null]",
+    b'{"":null}',
+    b"[[]]",
+    b"tru",
+    b"",
+    *_NUMBERS[:6],
+    *_STRINGS[:6],
+)
 _FOLDS: Final = {ord("s"): "\u017f", ord("k"): "\u212a"}
 
 
@@ -144,7 +202,9 @@ def _wrap(tree: Node, random: Random) -> str:
         return ""
     index = random.randrange(len(holder.members))
     name, member = holder.members[index]
-    wrapped = Node("array", members=[(b"", member)]) if random.random() < 0.5 else Node("object", members=[(b'"x"', member)])
+    wrapped = (
+        Node("array", members=[(b"", member)]) if random.random() < 0.5 else Node("object", members=[(b'"x"', member)])
+    )
     holder.members[index] = (name, wrapped)
     return _brief(name or member.text())
 
@@ -155,17 +215,27 @@ def _insert(tree: Node, random: Random) -> str:
         return ""
     node = random.choice(objects)
     name = random.choice((b'"x"', b'""', b'"targets"', b'"hashes"', b'"version"', b'"custom"', b'"paths"', b'"keys"'))
-    node.members.insert(random.randint(0, len(node.members)), (name if node.kind == "object" else b"", Node("scalar", random.choice(_VALUES))))
+    node.members.insert(
+        random.randint(0, len(node.members)),
+        (name if node.kind == "object" else b"", Node("scalar", random.choice(_VALUES))),
+    )
     return _brief(name)
 
 
 def _escape(name: str) -> str:
-    return '"\\u%04x' % ord(name[1]) + name[2:] if len(name) > 2 else name
+    return f'"\\u{ord(name[1]):04x}{name[2:]}' if len(name) > 2 else name
 
 
 _RENAMINGS: Final[tuple[Callable[[str], str], ...]] = (
-    str.upper, str.title, lambda name: name.translate(_FOLDS), _escape, lambda name: name[:-1] + ' "',
-    lambda name: '"' + name[2:], lambda name: name[:-1] + '\\u0000"', lambda _: '""', lambda _: '"\u00e4"',
+    str.upper,
+    str.title,
+    lambda name: name.translate(_FOLDS),
+    _escape,
+    lambda name: name[:-1] + ' "',
+    lambda name: '"' + name[2:],
+    lambda name: name[:-1] + '\\u0000"',
+    lambda _: '""',
+    lambda _: '"\u00e4"',
 )
 
 
@@ -181,7 +251,9 @@ def _cut(scalar: bytes, random: Random) -> bytes:
 
 def _grow(scalar: bytes, random: Random) -> bytes:
     index = random.randrange(len(scalar) + 1)
-    extra = random.choice((b"=", b"A", b"0", b" ", b"\\n", b"\\u0000", b"/", b".", b"*", b"Z", b"+", b"-", b"\\r", b"9"))
+    extra = random.choice(
+        (b"=", b"A", b"0", b" ", b"\\n", b"\\u0000", b"/", b".", b"*", b"Z", b"+", b"-", b"\\r", b"9")
+    )
     return scalar[:index] + extra + scalar[index:]
 
 
@@ -194,7 +266,15 @@ def _escaped(scalar: bytes, random: Random) -> bytes:
 
 _SPELLINGS: Final[tuple[Callable[[bytes, Random], bytes], ...]] = (_flip, _cut, _grow, _escaped)
 _CHANGES: Final[tuple[Callable[[Node, Random], str], ...]] = (
-    _drop, _double, _reorder, _rename, _replace, _respell, _respell, _wrap, _insert,
+    _drop,
+    _double,
+    _reorder,
+    _rename,
+    _replace,
+    _respell,
+    _respell,
+    _wrap,
+    _insert,
 )
 
 

@@ -42,10 +42,10 @@ def mutation(seed: int, number: int) -> Mutation:
 
     def step(stage: Stage) -> None:
         """Bend the repository; the same each time."""
-        said.append(_KINDS_OF_CHANGE[kind](stage.repository, role, Random(f"{seed}:{number}:change")))  # noqa: S311
+        said.append(_KINDS_OF_CHANGE[kind](stage.repository, role, Random(f"{seed}:{number}:change")))  # noqa: S311 - it chooses tests, not secrets
 
     preview = start()
-    what = _KINDS_OF_CHANGE[kind](preview, role, Random(f"{seed}:{number}:change"))  # noqa: S311
+    what = _KINDS_OF_CHANGE[kind](preview, role, Random(f"{seed}:{number}:change"))  # noqa: S311 - it chooses tests, not secrets
     case = Case(f"mutation/{seed}/{number}/{kind}/{role}", (step,), ACCEPT, start=start)
     return Mutation(number, kind, role, what, case)
 
@@ -90,7 +90,9 @@ def flip_bytes(body: bytes, random: Random) -> bytes:
             end = random.randrange(index, min(len(body), index + 40) + 1)
             body = body[:index] + body[end:]
         else:
-            body = body[:index] + bytes([body[index] ^ (1 << random.randrange(8))]) + body[index + 1 :] if body else b" "
+            body = (
+                body[:index] + bytes([body[index] ^ (1 << random.randrange(8))]) + body[index + 1 :] if body else b" "
+            )
     return body
 
 
@@ -173,12 +175,26 @@ def _changed_public(key: SigningKey, random: Random) -> tuple[bytes, str]:
 
 def _certificate_form(repository: SignedRepository, role: str, random: Random) -> str:
     """Make the root's certificate anew, with other contents."""
-    names = (NAME, NAME + "*", "*", "registry.example.com/*", NAME.upper(), NAME + "\x00", "", NAME[:-1], NAME[:-1] + "?*")
+    names = (
+        NAME,
+        NAME + "*",
+        "*",
+        "registry.example.com/*",
+        NAME.upper(),
+        NAME + "\x00",
+        "",
+        NAME[:-1],
+        NAME[:-1] + "?*",
+    )
     oid = random.choice(("", "", "2.5.29.54", "1.2.3.4", "2.5.29.30"))
     form = CertificateForm(
-        random.choice(names), authority=random.choice((None, None, False, True)), critical=oid,
-        certificate_signing=random.choice((None, True, False)), organization=random.choice(("", "x", "\u00e4", NAME)),
-        serial=random.choice((1, 2**64, 2**159 - 1, 127, 128)), digest=random.choice(("sha256", "sha384", "sha512")),
+        random.choice(names),
+        authority=random.choice((None, None, False, True)),
+        critical=oid,
+        certificate_signing=random.choice((None, True, False)),
+        organization=random.choice(("", "x", "\u00e4", NAME)),
+        serial=random.choice((1, 2**64, 2**159 - 1, 127, 128)),
+        digest=random.choice(("sha256", "sha384", "sha512")),
     )
     kind = random.choice(("p224", "p256", "p384", "p521", "rsa2048"))
     made = certify(form, kind, "form")

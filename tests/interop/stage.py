@@ -144,9 +144,7 @@ def ask_oracle(stage: Stage, oracle: Oracle, *, docker: bool | None = None) -> O
 def ask_imgsig(stage: Stage) -> OurVerdict:
     """Return what imgsig says about the same question, its documents answered from memory."""
     try:
-        settings = Notary(
-            anchor=stage.anchor(), server=stage.url or None, max_stale_seconds=stage.max_stale_seconds
-        )
+        settings = Notary(anchor=stage.anchor(), server=stage.url or None, max_stale_seconds=stage.max_stale_seconds)
         with HttpSources() as servers:
             source = servers.open(settings.endpoint(stage.repository.name)) if stage.url else _in_memory(stage)
             attestation = NotaryAuthority(settings).attest(_question(stage, source), Checks())

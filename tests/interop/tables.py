@@ -9,6 +9,7 @@ from tests.interop.cases import (
     client_update,
     delegations,
     rollback,
+    root_certificates,
     signatures,
     structure,
     surprises,
@@ -21,6 +22,7 @@ from tests.interop.comparison import Case
 CASES: Final[tuple[Case, ...]] = (
     *client_update.CASES,
     *client_scenarios.CASES,
+    *root_certificates.CASES,
     *trust_pinning.CASES,
     *signatures.CASES,
     *syntax.CASES,

@@ -24,7 +24,9 @@ def oracle() -> Iterator[Oracle]:
 
 @pytest.mark.interop
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
-def test_verdict_equals_the_reference_clients_or_is_stricter_for_a_documented_reason(case: Case, oracle: Oracle) -> None:
+def test_verdict_equals_the_reference_clients_or_is_stricter_for_a_documented_reason(
+    case: Case, oracle: Oracle
+) -> None:
     assert run(case, oracle).fault() == ""
 
 

@@ -68,7 +68,7 @@ class _Hooks:
 class SignedRepository:
     """One signed name. `kinds` and `keys` choose the key of a base role; a root key must be a certificate."""
 
-    def __init__(  # noqa: PLR0913 - what a test chooses, each by name
+    def __init__(
         self,
         name: str = NAME,
         *,
@@ -164,7 +164,7 @@ class SignedRepository:
 
     # -- bends by data ------------------------------------------------------------------------------------------
 
-    def add_target(self, tag: str, content: bytes | None = None, *, role: str = "targets", **members: Any) -> str:  # noqa: ANN401 - JSON values
+    def add_target(self, tag: str, content: bytes | None = None, *, role: str = "targets", **members: Any) -> str:  # noqa: ANN401 - any JSON value
         """List a tag in a role, for `content` or bytes made from role and tag; return the digest's hex."""
         content = f"{role}:{tag}".encode() if content is None else content
         entry = {"length": len(content), "hashes": {"sha256": _b64(hashlib.sha256(content).digest())}}
@@ -175,7 +175,7 @@ class SignedRepository:
         """Return the ``sha256:…`` that a role lists for a tag, as the documents stand now."""
         return "sha256:" + base64.b64decode(self.documents[role]["targets"][tag]["hashes"]["sha256"]).hex()
 
-    def add_delegation(  # noqa: PLR0913 - the members of a delegation, each by name
+    def add_delegation(
         self,
         role: str,
         *keys: SigningKey,

@@ -1,4 +1,4 @@
-"""The rest of the reference client's update tests: offline, damaged caches, rotations, sizes, many and deep delegations.
+"""The rest of the reference client's update tests: offline, damaged caches, rotations, sizes, deep delegations.
 
 Spec: Notary v1, client/client_update_test.go and trustpinning/certs_test.go:TestValidateRootRotationWithOldRole.
 """
@@ -11,7 +11,7 @@ from tests.interop.cases.bends import FOREIGN, Bend, bad_signature, family, rele
 from tests.interop.comparison import ACCEPT, REFUSE, Case, later, nothing, once
 from tests.interop.stage import Stage, Step
 from tests.support.oracle import Pinning
-from tests.support.repository import BASE_ROLES, SignedRepository
+from tests.support.repository import BASE_ROLES, EXPIRES, SignedRepository
 from tests.support.root_certificates import root_key
 
 OUTAGE: Final = "outage-is-not-freshness"
@@ -115,13 +115,15 @@ def _refreshed(bend: Bend) -> Step:
 
 
 def _replaced_root() -> list[Case]:
-    replace: Step = lambda stage: stage.repository.rotate("root", keep_old_signature=False)  # noqa: E731
+    replace: Step = lambda stage: stage.repository.rotate("root", keep_old_signature=False)  # noqa: E731 - a step is a function
     damages = _damages("root")
     return [
         Case("replaced-root/known-root", (nothing, replace), REFUSE),
         Case("replaced-root/expired-root", (nothing, _both(_remembering("root", damages["expired"]), replace)), REFUSE),
         Case("replaced-root/junk-root", (nothing, _both(_remembering("root", damages["junk"]), replace)), REFUSE),
-        Case("replaced-root/forgotten-root", (nothing, _both(_remembering("root", damages["missing"]), replace)), ACCEPT),
+        Case(
+            "replaced-root/forgotten-root", (nothing, _both(_remembering("root", damages["missing"]), replace)), ACCEPT
+        ),
     ]
 
 
@@ -131,6 +133,7 @@ def _rotated_keys() -> list[Case]:
 
     cases = [later("rotated-key/root-to-a-bare-key-not-signing", REFUSE, with_raw_root_key)]
     for role in ("targets", "snapshot", "timestamp"):
+
         def unsigned(repository: SignedRepository, role: str = role) -> object:
             return repository.rotate(role, sign=False)
 
@@ -140,11 +143,18 @@ def _rotated_keys() -> list[Case]:
         cases.append(later(f"rotated-key/{role}-not-signing", REFUSE, unsigned))
         cases.append(later(f"rotated-key/{role}-signing", ACCEPT, signed))
         cases.append(once(f"rotated-key/{role}-signing-first-use", ACCEPT, signed))
-    cases.append(later("rotated-key/delegation-not-signing", ACCEPT, lambda r: r.rotate("targets/a", sign=False), start=family))
+    cases.append(
+        later("rotated-key/delegation-not-signing", ACCEPT, lambda r: r.rotate("targets/a", sign=False), start=family)
+    )
     cases.append(later("rotated-key/delegation-signing", ACCEPT, lambda r: r.rotate("targets/a"), start=family))
     cases.append(
-        later("rotated-key/releases-not-signing", ACCEPT, lambda r: r.rotate("targets/releases", sign=False),
-              start=released, stricter="skipped-releases"),
+        later(
+            "rotated-key/releases-not-signing",
+            ACCEPT,
+            lambda r: r.rotate("targets/releases", sign=False),
+            start=released,
+            stricter="skipped-releases",
+        ),
     )
     cases.append(later("rotated-key/releases-signing", ACCEPT, lambda r: r.rotate("targets/releases"), start=released))
     return cases
@@ -188,81 +198,111 @@ def _thresholds() -> list[Case]:
         later("root-threshold/new-key-and-one-old", REFUSE, replaced(3, 1), start=_two_of_three),
         later("root-threshold/two-keys-of-both-roles", ACCEPT, good, start=_two_of_three),
         later("root-threshold/only-snapshot-key-changes", ACCEPT, good, only_snapshot, start=_two_of_three),
-        later("root-threshold/to-another-key-signed-by-previous-only", REFUSE, good, only_snapshot, to_another(2), start=_two_of_three),
-        later("root-threshold/to-another-key-signed-by-both", ACCEPT, good, only_snapshot, to_another(2, 4), start=_two_of_three),
+        later(
+            "root-threshold/to-another-key-signed-by-previous-only",
+            REFUSE,
+            good,
+            only_snapshot,
+            to_another(2),
+            start=_two_of_three,
+        ),
+        later(
+            "root-threshold/to-another-key-signed-by-both",
+            ACCEPT,
+            good,
+            only_snapshot,
+            to_another(2, 4),
+            start=_two_of_three,
+        ),
         later("root-threshold/two-keys-then-another", ACCEPT, good, to_another(2, 4), start=_two_of_three),
     ]
 
 
-def _chains() -> list[Case]:
-    def quietly(repository: SignedRepository, *keep: bool) -> None:
-        """Rotate and publish once for each of `keep`, without anyone asking in between."""
+def _quietly(*keep: bool) -> Bend:
+    """Rotate root and publish it once for each of `keep`, without anyone asking in between."""
+
+    def bend(repository: SignedRepository) -> None:
         for kept in keep:
             repository.rotate("root", keep_old_signature=kept)
             repository.publish()
 
-    def expired_between(repository: SignedRepository) -> None:
-        repository.rotate("root")
-        repository.expire("root")
-        repository.publish()
-        repository.expire("root", "2090-01-01T00:00:00Z")
-        repository.rotate("root")
+    return bend
 
-    def all_sign(repository: SignedRepository) -> None:
-        first = repository.signers["root"][0]
-        quietly(repository, True, True)
-        repository.add_signature("root", first)
 
-    def version_jump(repository: SignedRepository) -> None:
-        repository.rotate("root")
-        repository.root["version"] = 10
+def _expired_between(repository: SignedRepository) -> None:
+    repository.rotate("root")
+    repository.expire("root")
+    repository.publish()
+    repository.expire("root", EXPIRES)
+    repository.rotate("root")
 
-    def missing_between(status: int) -> Bend:
-        def bend(repository: SignedRepository) -> None:
-            quietly(repository, True, True)
-            repository.fail("2.root.json", status, b"{}" if status == 404 else b"")
 
-        return bend
+def _all_sign(repository: SignedRepository) -> None:
+    first = repository.signers["root"][0]
+    _quietly(True, True)(repository)
+    repository.add_signature("root", first)
 
-    def higher_between(repository: SignedRepository) -> None:
-        repository.rotate("root")
-        repository.root["version"] = 3
-        repository.publish()
-        repository.files["2.root.json"] = repository.files["3.root.json"]
-        repository.rotate("root")
-        repository.root["version"] = 4
 
-    def lower_between(repository: SignedRepository) -> None:
-        quietly(repository, True, True, True)
-        repository.files["3.root.json"] = repository.files["2.root.json"]
+def _version_jump(repository: SignedRepository) -> None:
+    repository.rotate("root")
+    repository.root["version"] = 10
 
-    def bumped(repository: SignedRepository) -> None:
-        repository.publish(everything=True)
 
-    def back(repository: SignedRepository) -> None:
-        repository.root["version"] = 1
+def _missing_between(status: int) -> Bend:
+    def bend(repository: SignedRepository) -> None:
+        _quietly(True, True)(repository)
+        repository.fail("2.root.json", status)
 
-    def two(repository: SignedRepository, keep: bool = True) -> None:
-        quietly(repository, keep, True)
+    return bend
 
+
+def _higher_between(repository: SignedRepository) -> None:
+    repository.rotate("root")
+    repository.root["version"] = 3
+    repository.publish()
+    repository.files["2.root.json"] = repository.files["3.root.json"]
+    repository.rotate("root")
+    repository.root["version"] = 4
+
+
+def _lower_between(repository: SignedRepository) -> None:
+    _quietly(True, True, True)(repository)
+    repository.files["3.root.json"] = repository.files["2.root.json"]
+
+
+def _same_version(repository: SignedRepository) -> None:
+    repository.rotate("snapshot")
+    repository.publish(bump=False)
+
+
+def _bumped(repository: SignedRepository) -> None:
+    repository.publish(everything=True)
+
+
+def _back(repository: SignedRepository) -> None:
+    repository.root["version"] = 1
+    repository.rotate("snapshot")
+
+
+def _chains() -> list[Case]:
     return [
-        later("chain/signed-by-new-only", REFUSE, lambda r: quietly(r, False)),
-        later("chain/signed-by-both", ACCEPT, lambda r: quietly(r, True)),
-        later("chain/two-at-once", ACCEPT, lambda r: quietly(r, True, True)),
-        later("chain/two-at-once-all-sign", ACCEPT, all_sign),
-        later("chain/five-at-once", ACCEPT, lambda r: quietly(r, True, True, True, True, True)),
-        later("chain/two-one-by-one", ACCEPT, lambda r: quietly(r, True), lambda r: quietly(r, True)),
-        later("chain/first-link-broken", REFUSE, lambda r: quietly(r, False, True)),
-        later("chain/second-link-broken", REFUSE, lambda r: quietly(r, True, False)),
-        later("chain/link-expired", ACCEPT, expired_between),
-        later("chain/version-jump", ACCEPT, version_jump),
-        later("chain/link-missing", REFUSE, missing_between(404)),
-        later("chain/link-503", REFUSE, missing_between(503)),
-        later("chain/link-has-higher-version", ACCEPT, higher_between),
-        later("chain/link-has-lower-version", REFUSE, lower_between),
-        later("chain/same-version-other-content", ACCEPT, lambda r: (r.rotate("snapshot"), r.publish(bump=False))),
-        later("chain/root-version-goes-back", REFUSE, bumped, lambda r: (back(r), r.rotate("snapshot"))),
-        once("chain/first-use-after-rotations", ACCEPT, lambda r: quietly(r, True, True, True)),
+        later("chain/signed-by-new-only", REFUSE, _quietly(False)),
+        later("chain/signed-by-both", ACCEPT, _quietly(True)),
+        later("chain/two-at-once", ACCEPT, _quietly(True, True)),
+        later("chain/two-at-once-all-sign", ACCEPT, _all_sign),
+        later("chain/five-at-once", ACCEPT, _quietly(True, True, True, True, True)),
+        later("chain/two-one-by-one", ACCEPT, _quietly(True), _quietly(True)),
+        later("chain/first-link-broken", REFUSE, _quietly(False, True)),
+        later("chain/second-link-broken", REFUSE, _quietly(True, False)),
+        later("chain/link-expired", ACCEPT, _expired_between),
+        later("chain/version-jump", ACCEPT, _version_jump),
+        later("chain/link-missing", REFUSE, _missing_between(404)),
+        later("chain/link-503", REFUSE, _missing_between(503)),
+        later("chain/link-has-higher-version", ACCEPT, _higher_between),
+        later("chain/link-has-lower-version", REFUSE, _lower_between),
+        later("chain/same-version-other-content", ACCEPT, _same_version),
+        later("chain/root-version-goes-back", REFUSE, _bumped, _back),
+        once("chain/first-use-after-rotations", ACCEPT, _quietly(True, True, True)),
     ]
 
 
@@ -309,5 +349,12 @@ def _tofu() -> list[Case]:
 
 
 CASES: Final = (
-    *_offline(), *_local_damage(), *_replaced_root(), *_rotated_keys(), *_thresholds(), *_chains(), *_sizes(), *_tofu()
+    *_offline(),
+    *_local_damage(),
+    *_replaced_root(),
+    *_rotated_keys(),
+    *_thresholds(),
+    *_chains(),
+    *_sizes(),
+    *_tofu(),
 )

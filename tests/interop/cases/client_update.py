@@ -30,7 +30,7 @@ _ROLES: Final = {
 @final
 @dataclass(frozen=True, slots=True)
 class Swizzle:
-    """One damage, and what the three clients make of it where it is done to a root, timestamp, base role, delegation."""
+    """One damage, and what the three clients make of it in a root, a timestamp, a base role, a delegation."""
 
     id: str
     bend: Callable[[str], Bend]
@@ -42,7 +42,9 @@ class Swizzle:
 
 
 SWIZZLES: Final = (
-    Swizzle("missing", lambda role: lambda repository: repository.drop(role), ("RAR", "RAA", "RAR", "RAR"), served=True),
+    Swizzle(
+        "missing", lambda role: lambda repository: repository.drop(role), ("RAR", "RAA", "RAR", "RAR"), served=True
+    ),
     Swizzle("503", lambda role: lambda repository: repository.fail(role), ("RAR", "RAA", "RAR", "RAR"), served=True),
     Swizzle(
         "stale-hash",
@@ -51,7 +53,8 @@ SWIZZLES: Final = (
         served=True,
     ),
     Swizzle(
-        "no-json", lambda role: lambda repository: repository.alter(role, lambda body: body[5:]),
+        "no-json",
+        lambda role: lambda repository: repository.alter(role, lambda body: body[5:]),
         ("RAR", "RRR", "RAR", "RAR"),
     ),
     Swizzle(
@@ -65,7 +68,9 @@ SWIZZLES: Final = (
     Swizzle("bad-signature", bad_signature, ("RAR", "RRR", "RAR", "AAA")),
     Swizzle("foreign-key", lambda role: signed_by(role, FOREIGN), ("RAR", "RRR", "RAR", "AAA")),
     Swizzle(
-        "threshold", lambda role: lambda repository: repository.set_threshold(role, 2), ("RAR", "RAR", "RAR", "AAA"),
+        "threshold",
+        lambda role: lambda repository: repository.set_threshold(role, 2),
+        ("RAR", "RAR", "RAR", "AAA"),
         parent=True,
     ),
     Swizzle("expired", lambda role: lambda repository: repository.expire(role), ("RAR", "RRR", "RAR", "AAA")),
@@ -90,7 +95,13 @@ def _case(role: str, swizzle: Swizzle, client: str, letter: str) -> Case:
         "C": (nothing, _refreshed(bend)),
     }
     start = released if role == "targets/releases" else family
-    return Case(f"update/{swizzle.id}/{role}/{client}", steps[client], _EXPECTED[letter], _reason(role, swizzle, client), start=start)
+    return Case(
+        f"update/{swizzle.id}/{role}/{client}",
+        steps[client],
+        _EXPECTED[letter],
+        _reason(role, swizzle, client),
+        start=start,
+    )
 
 
 def _document(role: str, swizzle: Swizzle) -> str:
@@ -133,14 +144,22 @@ def _mutations() -> list[Case]:
     """Return the cases that change what one document lists."""
     changes: list[tuple[str, str, Bend, str, Callable[[], SignedRepository]]] = []
     for role in ("root", "targets", "snapshot", "timestamp"):
-        changes.append((f"root-lists-no-key-of-{role}", "root", setting("root", "roles", role, "keyids", to=[]), "RAR", family))
+        changes.append(
+            (f"root-lists-no-key-of-{role}", "root", setting("root", "roles", role, "keyids", to=[]), "RAR", family)
+        )
         changes.append((f"root-lacks-{role}", "root", removing("root", "roles", role), "RAR", family))
     changes += [
         ("snapshot-lacks-root", "snapshot", removing("snapshot", "meta", "root"), "RAR", family),
         ("snapshot-lacks-targets", "snapshot", removing("snapshot", "meta", "targets"), "RAR", family),
         ("timestamp-lacks-snapshot", "timestamp", removing("timestamp", "meta", "snapshot"), "RRR", family),
         ("targets-lacks-first-delegation", "targets", removing("targets", "delegations", "roles", 0), "AAA", family),
-        ("targets-delegates-to-root", "targets", setting("targets", "delegations", "roles", 0, "name", to="root"), "RAR", family),
+        (
+            "targets-delegates-to-root",
+            "targets",
+            setting("targets", "delegations", "roles", 0, "name", to="root"),
+            "RAR",
+            family,
+        ),
     ]
     return [
         Case(f"update/{name}/{client}", steps, _EXPECTED[letter], start=start)

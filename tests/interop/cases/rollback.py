@@ -71,13 +71,22 @@ def _whole() -> list[Case]:
         for role in roles
     ]
     cases += [
-        Case(f"rollback/{role}-alone", (nothing, _newer("timestamp", "snapshot", "targets", _RELEASES), _older(role)),
-             REFUSE if role != _RELEASES else ACCEPT, FLOORS if role == _RELEASES else "", start=released)
+        Case(
+            f"rollback/{role}-alone",
+            (nothing, _newer("timestamp", "snapshot", "targets", _RELEASES), _older(role)),
+            REFUSE if role != _RELEASES else ACCEPT,
+            FLOORS if role == _RELEASES else "",
+            start=released,
+        )
         for role in ("snapshot", "targets", _RELEASES)
     ]
     cases.append(
-        Case("rollback/releases-with-new-targets", (nothing, _newer("targets", _RELEASES), _older(_RELEASES, new=("targets",))),
-             REFUSE, start=released),
+        Case(
+            "rollback/releases-with-new-targets",
+            (nothing, _newer("targets", _RELEASES), _older(_RELEASES, new=("targets",))),
+            REFUSE,
+            start=released,
+        ),
     )
     return cases
 
@@ -129,7 +138,12 @@ def _two_steps() -> list[Case]:
     return [
         Case("two-steps/snapshot", (newer, timestamp_without_snapshot, old_under_new_timestamp), ACCEPT),
         Case("two-steps/targets", (newer, snapshot_without_targets, old_under_new_snapshot), ACCEPT),
-        Case("two-steps/snapshot-goes-back-below-accepted", (newer, _newer("snapshot"), timestamp_without_snapshot, _back_two), ACCEPT, FLOORS),
+        Case(
+            "two-steps/snapshot-goes-back-below-accepted",
+            (newer, _newer("snapshot"), timestamp_without_snapshot, _back_two),
+            ACCEPT,
+            FLOORS,
+        ),
     ]
 
 
@@ -160,8 +174,12 @@ def _vanishing() -> list[Case]:
     return [
         Case("vanishing/still-delegated", (nothing, unpublish), ACCEPT, VANISHED, start=released),
         Case("vanishing/no-longer-delegated", (nothing, undelegate), ACCEPT, start=released),
-        Case("vanishing/delegated-anew-from-version-1", (nothing, _newer(_RELEASES), undelegate, undelegate_then_again), ACCEPT,
-             FLOORS, start=released),
+        Case(
+            "vanishing/delegated-anew-from-version-1",
+            (nothing, _newer(_RELEASES), undelegate, undelegate_then_again),
+            ACCEPT,
+            start=released,
+        ),
         Case("vanishing/never-published", (unpublish, nothing), ACCEPT, start=released),
     ]
 
@@ -183,8 +201,15 @@ def _rotated_floors() -> list[Case]:
     cases = []
     for role in ("timestamp", "snapshot", "targets", _RELEASES):
         unchanged = later_versions
-        cases.append(Case(f"floors/{role}-keys-kept", (nothing, unchanged, restart(role, rotate=False)), REFUSE if role != _RELEASES else ACCEPT,
-                          FLOORS if role == _RELEASES else "", start=released))
+        cases.append(
+            Case(
+                f"floors/{role}-keys-kept",
+                (nothing, unchanged, restart(role, rotate=False)),
+                REFUSE if role != _RELEASES else ACCEPT,
+                FLOORS if role == _RELEASES else "",
+                start=released,
+            )
+        )
     return cases
 
 
@@ -195,14 +220,18 @@ def _online_keys() -> list[Case]:
         repository.documents["targets"]["version"] = 1
         repository.publish(bump=False)
 
-    def broken_old(stage: Stage) -> None:
+    def broken_and_older(stage: Stage) -> None:
         stage.local("targets", b"junk")
+        older_targets(stage.repository)
 
     return [
         later("online-keys/targets-goes-back", REFUSE, _bump("targets", "timestamp"), older_targets),
-        Case("online-keys/targets-goes-back-after-cache-broke",
-             (nothing, lambda stage: _bump("targets", "timestamp")(stage.repository),
-              lambda stage: (broken_old(stage), older_targets(stage.repository))), ACCEPT, FLOORS),
+        Case(
+            "online-keys/targets-goes-back-after-cache-broke",
+            (nothing, lambda stage: _bump("targets", "timestamp")(stage.repository), broken_and_older),
+            ACCEPT,
+            FLOORS,
+        ),
         later("online-keys/targets-bad-signature", REFUSE, bad_signature("targets")),
     ]
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from tests.interop.cases.bends import FOREIGN, Bend, altering, family, released, removing, rewriting, setting
 from tests.interop.comparison import ACCEPT, REFUSE, Case, once
-from tests.support.repository import NAME, SignedRepository
+from tests.support.repository import NAME, PAST, SignedRepository
 from tests.support.root_certificates import CertificateForm, root_key
-from tests.support.signing import Json, make_key
+from tests.support.signing import Json, SigningKey, make_key
 
 DIGEST: Final = "unusable-digest"
 TIME: Final = "strict-time"
@@ -95,7 +95,7 @@ def _expiries() -> list[Case]:
         once("expires/number", REFUSE, setting("targets", "expires", to=3786912000)),
         once("expires/escaped", REFUSE, rewriting("targets", '"expires":"2090', '"expires":"\\u0032090')),
         once("expires/escaped-slash-free", REFUSE, rewriting("targets", "00:00:00Z", "00:00:00\\u005a")),
-        *(once(f"expires/past/{role}", REFUSE, lambda r, role=role: r.expire(role)) for role in ("root", "snapshot")),
+        *(once(f"expires/past/{role}", REFUSE, _expiring(role, PAST)) for role in ("root", "snapshot")),
         once("expires/root-offset", ACCEPT, _expiring("root", "2090-01-01T00:00:00-08:00")),
     ]
     return cases
@@ -111,16 +111,30 @@ def _roots() -> list[Case]:
 
     def key(change: Callable[[Json], Any]) -> Bend:
         """Add to ``keys`` one more, which no role lists."""
-        return lambda repository: repository.edit("root", lambda signed: signed["keys"].update(spare=change(FOREIGN.to_json())))
+        return lambda repository: repository.edit(
+            "root", lambda signed: signed["keys"].update(spare=change(FOREIGN.to_json()))
+        )
 
     def keyval(**members: object) -> Bend:
         return key(lambda found: found | {"keyval": found["keyval"] | members})
 
     table: tuple[tuple[str, str, Bend], ...] = (
-        *((f"role-missing-{name}", REFUSE, removing("root", "roles", name)) for name in ("root", "targets", "snapshot", "timestamp")),
-        *((f"role-null-{name}", REFUSE, setting("root", "roles", name, to=None)) for name in ("root", "targets", "snapshot", "timestamp")),
-        *((f"threshold-0-{name}", REFUSE, role(name, threshold=0)) for name in ("root", "targets", "snapshot", "timestamp")),
-        *((f"keyids-empty-{name}", REFUSE, role(name, keyids=[])) for name in ("root", "targets", "snapshot", "timestamp")),
+        *(
+            (f"role-missing-{name}", REFUSE, removing("root", "roles", name))
+            for name in ("root", "targets", "snapshot", "timestamp")
+        ),
+        *(
+            (f"role-null-{name}", REFUSE, setting("root", "roles", name, to=None))
+            for name in ("root", "targets", "snapshot", "timestamp")
+        ),
+        *(
+            (f"threshold-0-{name}", REFUSE, role(name, threshold=0))
+            for name in ("root", "targets", "snapshot", "timestamp")
+        ),
+        *(
+            (f"keyids-empty-{name}", REFUSE, role(name, keyids=[]))
+            for name in ("root", "targets", "snapshot", "timestamp")
+        ),
         ("role-a-list", REFUSE, setting("root", "roles", "targets", to=[])),
         ("roles-null", REFUSE, setting("root", "roles", to=None)),
         ("roles-a-list", REFUSE, setting("root", "roles", to=[])),
@@ -130,12 +144,20 @@ def _roots() -> list[Case]:
         ("keyids-null", REFUSE, role("targets", keyids=None)),
         ("keyids-a-text", REFUSE, role("targets", keyids="x")),
         ("keyid-a-number", REFUSE, role("targets", keyids=[1])),
-        ("keyid-unknown-in-extra-role", ACCEPT, setting("root", "roles", "root.1", to={"keyids": ["0" * 64], "threshold": 1})),
+        (
+            "keyid-unknown-in-extra-role",
+            ACCEPT,
+            setting("root", "roles", "root.1", to={"keyids": ["0" * 64], "threshold": 1}),
+        ),
         ("extra-role", ACCEPT, setting("root", "roles", "mirrors", to={"keyids": [], "threshold": 1})),
         ("extra-role-null", ACCEPT, setting("root", "roles", "mirrors", to=None)),
         ("extra-role-threshold-0", ACCEPT, setting("root", "roles", "mirrors", to={"keyids": [], "threshold": 0})),
         ("extra-role-a-text", REFUSE, setting("root", "roles", "mirrors", to="x")),
-        ("extra-role-with-delegation-name", ACCEPT, setting("root", "roles", "targets/a", to={"keyids": [], "threshold": 1})),
+        (
+            "extra-role-with-delegation-name",
+            ACCEPT,
+            setting("root", "roles", "targets/a", to={"keyids": [], "threshold": 1}),
+        ),
         ("extra-member-in-role", ACCEPT, role("targets", paths=["x"], other=1)),
         ("threshold-missing", REFUSE, removing("root", "roles", "targets", "threshold")),
         ("threshold-null", REFUSE, role("targets", threshold=None)),
@@ -161,7 +183,11 @@ def _roots() -> list[Case]:
         ("spare-key-private-empty", ACCEPT, keyval(private="")),
         ("spare-key-private-not-base64", REFUSE, keyval(private="!")),
         ("spare-key-private-a-number", REFUSE, keyval(private=1)),
-        ("spare-key-extra-members", ACCEPT, key(lambda found: found | {"scheme": "x", "keyid_hash_algorithms": ["sha256"]})),
+        (
+            "spare-key-extra-members",
+            ACCEPT,
+            key(lambda found: found | {"scheme": "x", "keyid_hash_algorithms": ["sha256"]}),
+        ),
         ("used-key-private-given", ACCEPT, lambda r: r.edit("root", _with_private)),
         ("used-key-public-with-newlines", ACCEPT, lambda r: r.edit("root", _with_newlines)),
         ("certificate-body-excess-padding", REFUSE, _padded_certificate),
@@ -212,7 +238,11 @@ def _meta() -> list[Case]:
             ("hashes-a-list", REFUSE, hashes(role, name, lambda _: [])),
             ("unknown-algorithm-beside", ACCEPT, hashes(role, name, lambda found: found | {"blake2b": "YQ=="})),
             ("unknown-algorithm-not-base64", REFUSE, hashes(role, name, lambda found: found | {"blake2b": "!"})),
-            ("unknown-algorithm-excess-padding", REFUSE, hashes(role, name, lambda found: found | {"blake2b": "YWJj="})),
+            (
+                "unknown-algorithm-excess-padding",
+                REFUSE,
+                hashes(role, name, lambda found: found | {"blake2b": "YWJj="}),
+            ),
             ("unknown-algorithm-null", ACCEPT, hashes(role, name, lambda found: found | {"blake2b": None})),
             ("unknown-algorithm-alone", REFUSE, hashes(role, name, lambda found: {"blake2b": found["sha256"]})),
             ("wrong-sha256", REFUSE, hashes(role, name, lambda found: found | {"sha256": wrong256})),
@@ -223,7 +253,11 @@ def _meta() -> list[Case]:
             ("sha512-null", REFUSE, hashes(role, name, lambda found: found | {"sha512": None})),
             ("sha256-empty", REFUSE, hashes(role, name, lambda found: found | {"sha256": ""})),
             ("sha512-empty", REFUSE, hashes(role, name, lambda found: found | {"sha512": ""})),
-            ("sha256-hex", REFUSE, hashes(role, name, lambda found: found | {"sha256": base64.b64decode(found["sha256"]).hex()})),
+            (
+                "sha256-hex",
+                REFUSE,
+                hashes(role, name, lambda found: found | {"sha256": base64.b64decode(found["sha256"]).hex()}),
+            ),
             ("sha256-a-number", REFUSE, hashes(role, name, lambda found: found | {"sha256": 1})),
             ("entry-null", REFUSE, setting(role, "meta", name, to=None)),
             ("entry-missing", REFUSE, removing(role, "meta", name)),
@@ -249,10 +283,22 @@ def _meta() -> list[Case]:
             expected = ACCEPT if name == "root" and title in root_length else expect
             cases.append(once(f"meta/{title}/{name}-in-{role}", expected, bend))
     others: tuple[tuple[str, str, Bend], ...] = (
-        ("extra-entry-in-timestamp", ACCEPT, setting("timestamp", "meta", "targets", to={"length": 1, "hashes": {"sha256": wrong256}})),
+        (
+            "extra-entry-in-timestamp",
+            ACCEPT,
+            setting("timestamp", "meta", "targets", to={"length": 1, "hashes": {"sha256": wrong256}}),
+        ),
         ("extra-null-entry-in-timestamp", ACCEPT, setting("timestamp", "meta", "targets", to=None)),
-        ("extra-entry-of-timestamp-in-snapshot", ACCEPT, setting("snapshot", "meta", "timestamp", to={"length": 1, "hashes": {"sha256": wrong256}})),
-        ("unknown-role-in-snapshot", ACCEPT, setting("snapshot", "meta", "Strange/Role", to={"length": 1, "hashes": {"sha256": "YQ=="}})),
+        (
+            "extra-entry-of-timestamp-in-snapshot",
+            ACCEPT,
+            setting("snapshot", "meta", "timestamp", to={"length": 1, "hashes": {"sha256": wrong256}}),
+        ),
+        (
+            "unknown-role-in-snapshot",
+            ACCEPT,
+            setting("snapshot", "meta", "Strange/Role", to={"length": 1, "hashes": {"sha256": "YQ=="}}),
+        ),
         ("unknown-role-null-in-snapshot", ACCEPT, setting("snapshot", "meta", "x", to=None)),
         ("unknown-role-a-text-in-snapshot", REFUSE, setting("snapshot", "meta", "x", to="y")),
     )
@@ -326,7 +372,12 @@ def _targets() -> list[Case]:
         ("sha256-31-bytes", ACCEPT, DIGEST, entry({"length": 7, "hashes": {"sha256": _b64(bytes(31))}})),
         ("sha256-33-bytes", ACCEPT, DIGEST, entry({"length": 7, "hashes": {"sha256": _b64(bytes(33))}})),
         ("sha256-upper-case", ACCEPT, DIGEST, entry({"length": 7, "hashes": {"SHA256": _b64(right)}})),
-        ("sha256-with-newline", ACCEPT, "", entry({"length": 7, "hashes": {"sha256": _b64(right)[:9] + "\n" + _b64(right)[9:]}})),
+        (
+            "sha256-with-newline",
+            ACCEPT,
+            "",
+            entry({"length": 7, "hashes": {"sha256": _b64(right)[:9] + "\n" + _b64(right)[9:]}}),
+        ),
         ("sha256-loose-last-bits", ACCEPT, "", entry({"length": 7, "hashes": {"sha256": _loose(right)}})),
         ("sha256-not-base64", REFUSE, "", entry({"length": 7, "hashes": {"sha256": "!"}})),
         ("sha256-excess-padding", REFUSE, "", entry({"length": 7, "hashes": {"sha256": _b64(right[:30]) + "="}})),
@@ -369,9 +420,7 @@ def _targets() -> list[Case]:
     )
     cases = [once(f"targets/{name}", expect, bend, reason) for name, expect, reason, bend in table]
     names = ("", " ", "a b", "ä", "UPPER", "../x", "a/b", "x" * 300, "latest\n", "<script>", "%2e", "null", "-r")
-    for tag in names:
-        bend: Bend = lambda repository, tag=tag: repository.add_target(tag)  # noqa: E731
-        cases.append(once(f"targets/tag-{tag[:9]!r}", ACCEPT, bend, tag="latest"))
+    cases += [once(f"targets/tag-{tag[:9]!r}", ACCEPT, _listing(tag)) for tag in names]
     cases += [
         once("targets/tag-absent", "absent", lambda _: None, tag="nothing"),
         once("targets/tag-case-differs", "absent", lambda _: None, tag="Latest"),
@@ -379,6 +428,14 @@ def _targets() -> list[Case]:
         once("targets/slash-in-tag", ACCEPT, lambda r: r.add_target("a/b"), tag="a/b"),
     ]
     return cases
+
+
+def _listing(tag: str) -> Bend:
+    return lambda repository: repository.add_target(tag)
+
+
+def _releasing_by(key: SigningKey) -> Bend:
+    return lambda repository: repository.set_keys("targets/releases", key)
 
 
 def _loose(raw: bytes) -> str:
@@ -412,13 +469,14 @@ def _delegation_keys() -> list[Case]:
     )
     return [
         once(
-            f"delegation-key/{name}", ACCEPT, lambda r, key=key: r.set_keys("targets/releases", key),
-            "skipped-releases" if effect == "skip" else "", start=released,
+            f"delegation-key/{name}",
+            ACCEPT,
+            _releasing_by(key),
+            "skipped-releases" if effect == "skip" else "",
+            start=released,
         )
         for name, key, effect in table
     ]
 
 
-CASES: Final = (
-    *_expiries(), *_roots(), *_meta(), *_delegation_meta(), *_targets(), *_sizes(), *_delegation_keys()
-)
+CASES: Final = (*_expiries(), *_roots(), *_meta(), *_delegation_meta(), *_targets(), *_sizes(), *_delegation_keys())

@@ -65,16 +65,29 @@ def _files() -> list[Case]:
         ("upper-case-signatures", ACCEPT, FOLDED, lambda body: body.replace(b'"signatures"', b'"SIGNATURES"', 1)),
         ("long-s-signed", ACCEPT, FOLDED, lambda body: body.replace(b'"signed"', '"\u017figned"'.encode(), 1)),
         ("duplicate-extra", ACCEPT, DUPLICATE, lambda body: body[:-1] + b',"extra":1,"extra":2}'),
-        ("duplicate-signatures", ACCEPT, DUPLICATE, lambda body: body.replace(b',"signatures"', b',"signatures":[],"signatures"', 1)),
-        ("duplicate-signed-first-null", ACCEPT, DUPLICATE, lambda body: body.replace(b'{"signed"', b'{"signed":null,"signed"', 1)),
+        (
+            "duplicate-signatures",
+            ACCEPT,
+            DUPLICATE,
+            lambda body: body.replace(b',"signatures"', b',"signatures":[],"signatures"', 1),
+        ),
+        (
+            "duplicate-signed-first-null",
+            ACCEPT,
+            DUPLICATE,
+            lambda body: body.replace(b'{"signed"', b'{"signed":null,"signed"', 1),
+        ),
         ("signed-is-a-list", REFUSE, "", lambda body: body.replace(b'{"signed":', b'{"signed":[],"unsigned":', 1)),
         ("signed-is-a-text", REFUSE, "", lambda body: body.replace(b'{"signed":', b'{"signed":"","unsigned":', 1)),
     )
     crashing = {"null/targets/releases", "empty-object/targets/releases"}
     return [
         once(
-            f"file/{name}/{role}", PANIC if f"{name}/{role}" in crashing else expect,
-            altering(role, change), reason, start=released,
+            f"file/{name}/{role}",
+            PANIC if f"{name}/{role}" in crashing else expect,
+            altering(role, change),
+            reason,
+            start=released,
         )
         for name, expect, reason, change in table
         for role in _ROLES
@@ -102,7 +115,12 @@ def _envelopes() -> list[Case]:
         ("sig-no-padding", REFUSE, "", lambda found: [*found, {"keyid": "", "method": "", "sig": "YQ"}]),
         ("sig-url-alphabet", REFUSE, "", lambda found: [*found, {"keyid": "", "method": "", "sig": "-_-_"}]),
         ("sig-with-space", REFUSE, "", lambda found: [*found, {"keyid": "", "method": "", "sig": "YW Jj"}]),
-        ("sig-with-newline", ACCEPT, "", lambda found: [found[0] | {"sig": found[0]["sig"][:8] + "\r\n" + found[0]["sig"][8:]}]),
+        (
+            "sig-with-newline",
+            ACCEPT,
+            "",
+            lambda found: [found[0] | {"sig": found[0]["sig"][:8] + "\r\n" + found[0]["sig"][8:]}],
+        ),
         ("sig-loose-last-bits", ACCEPT, "", lambda found: [*found, {"keyid": "", "method": "", "sig": "YR=="}]),
         ("sig-excess-padding", REFUSE, "", lambda found: [*found, {"keyid": "", "method": "", "sig": "YWJj="}]),
         *((f"sig-{text or 'empty'!r}", expect, "", _extra(text)) for text, expect in _BASE64.items()),
@@ -130,11 +148,38 @@ def _envelopes() -> list[Case]:
 
 
 _BASE64: Final = {
-    "": ACCEPT, "=": REFUSE, "==": REFUSE, "===": REFUSE, "====": REFUSE, "YWJj=": REFUSE, "YWJj==": REFUSE,
-    "YWJj====": REFUSE, "YQ===": REFUSE, "YQ==YQ==": REFUSE, "YQ==YWJj": REFUSE, "Y===": REFUSE, "Y": REFUSE,
-    "YW=": REFUSE, "YWI=": ACCEPT, "YWI=Y": REFUSE, "=YQ=": REFUSE, "Y=Q=": REFUSE, "YQ=\n=": ACCEPT, "\n": ACCEPT,
-    "\r\r": ACCEPT, "\nYWJj\n": ACCEPT, "YWJj\t": REFUSE, "YWJj\x0b": REFUSE, "YWJj\u0085": REFUSE, "YWJ\u00df": REFUSE,
-    "YWJj\x00": REFUSE, "YWJj+/": REFUSE, "++//": ACCEPT, "YQ==\n\n": ACCEPT, "YQ==x": REFUSE, "YQ== ": REFUSE,
+    "": ACCEPT,
+    "=": REFUSE,
+    "==": REFUSE,
+    "===": REFUSE,
+    "====": REFUSE,
+    "YWJj=": REFUSE,
+    "YWJj==": REFUSE,
+    "YWJj====": REFUSE,
+    "YQ===": REFUSE,
+    "YQ==YQ==": REFUSE,
+    "YQ==YWJj": REFUSE,
+    "Y===": REFUSE,
+    "Y": REFUSE,
+    "YW=": REFUSE,
+    "YWI=": ACCEPT,
+    "YWI=Y": REFUSE,
+    "=YQ=": REFUSE,
+    "Y=Q=": REFUSE,
+    "YQ=\n=": ACCEPT,
+    "\n": ACCEPT,
+    "\r\r": ACCEPT,
+    "\nYWJj\n": ACCEPT,
+    "YWJj\t": REFUSE,
+    "YWJj\x0b": REFUSE,
+    "YWJj\u0085": REFUSE,
+    "YWJ\u00df": REFUSE,
+    "YWJj\x00": REFUSE,
+    "YWJj+/": REFUSE,
+    "++//": ACCEPT,
+    "YQ==\n\n": ACCEPT,
+    "YQ==x": REFUSE,
+    "YQ== ": REFUSE,
 }
 
 
@@ -151,22 +196,58 @@ def _duplicates() -> list[Case]:
     twice = rewriting
     evil_hash = b'"hashes":{"sha256":"' + _EVIL.encode() + b'"},"hashes"'
     return [
-        once("duplicate/targets-evil-first", ACCEPT, twice("targets", b'"targets":{', b'"targets":' + _EVIL_TARGET.replace(b"latest", b"evil") + b',"targets":{'), DUPLICATE, tag="evil"),
-        once("duplicate/targets-evil-first-same-tag", ACCEPT, twice("targets", b'"targets":{', b'"targets":' + _EVIL_TARGET + b',"targets":{'), DUPLICATE),
+        once(
+            "duplicate/targets-evil-first",
+            ACCEPT,
+            twice(
+                "targets", b'"targets":{', b'"targets":' + _EVIL_TARGET.replace(b"latest", b"evil") + b',"targets":{'
+            ),
+            DUPLICATE,
+            tag="evil",
+        ),
+        once(
+            "duplicate/targets-evil-first-same-tag",
+            ACCEPT,
+            twice("targets", b'"targets":{', b'"targets":' + _EVIL_TARGET + b',"targets":{'),
+            DUPLICATE,
+        ),
         once("duplicate/targets-evil-last", REFUSE, _evil_last),
         once("duplicate/hashes-evil-first", ACCEPT, twice("targets", b'"hashes"', evil_hash), DUPLICATE),
-        once("duplicate/tag-twice", ACCEPT, twice("targets", b'"latest":{', b'"latest":{"length":1},"latest":{'), DUPLICATE),
+        once(
+            "duplicate/tag-twice",
+            ACCEPT,
+            twice("targets", b'"latest":{', b'"latest":{"length":1},"latest":{'),
+            DUPLICATE,
+        ),
         once("duplicate/version", ACCEPT, twice("targets", b'"version"', b'"version":9,"version"'), DUPLICATE),
-        once("duplicate/expires", ACCEPT, twice("timestamp", b'"expires"', b'"expires":"2001-01-01T00:00:00Z","expires"'), DUPLICATE),
+        once(
+            "duplicate/expires",
+            ACCEPT,
+            twice("timestamp", b'"expires"', b'"expires":"2001-01-01T00:00:00Z","expires"'),
+            DUPLICATE,
+        ),
         once("duplicate/type", ACCEPT, twice("snapshot", b'"_type"', b'"_type":"Root","_type"'), DUPLICATE),
         once("duplicate/meta", ACCEPT, twice("snapshot", b'"meta"', b'"meta":{},"meta"'), DUPLICATE),
         once("duplicate/root-keys", ACCEPT, twice("root", b'"keys"', b'"keys":{},"keys"'), DUPLICATE),
         once("duplicate/root-roles", ACCEPT, twice("root", b'"roles"', b'"roles":{},"roles"'), DUPLICATE),
-        once("duplicate/custom", ACCEPT, rewriting("targets", '"length"', '"custom":{"a":1,"a":2},"length"'), DUPLICATE),
+        once(
+            "duplicate/custom", ACCEPT, rewriting("targets", '"length"', '"custom":{"a":1,"a":2},"length"'), DUPLICATE
+        ),
         once("duplicate/unknown-member", ACCEPT, rewriting("targets", '"version"', '"x":1,"x":2,"version"'), DUPLICATE),
-        once("duplicate/escaped-spelling", ACCEPT, twice("targets", b'"version"', b'"versi\\u006fn":9,"version"'), DUPLICATE),
+        once(
+            "duplicate/escaped-spelling",
+            ACCEPT,
+            twice("targets", b'"version"', b'"versi\\u006fn":9,"version"'),
+            DUPLICATE,
+        ),
         once("duplicate/delegation-paths-inherited", ACCEPT, _inherited_paths, DUPLICATE, start=_narrow, tag="latest"),
-        once("folded/both-cases-merge", ACCEPT, rewriting("targets", '"version"', '"TARGETS":' + _EVIL_TARGET.decode() + ',"version"'), FOLDED, tag="latest"),
+        once(
+            "folded/both-cases-merge",
+            ACCEPT,
+            rewriting("targets", '"version"', '"TARGETS":' + _EVIL_TARGET.decode() + ',"version"'),
+            FOLDED,
+            tag="latest",
+        ),
     ]
 
 
@@ -174,7 +255,9 @@ def _evil_last(repository: SignedRepository) -> None:
     """Add a copy that would win for signatures, but keep the signature of the document without it."""
     evil = b',"targets":' + _EVIL_TARGET + b',"version"'
     repository.rewrite(
-        "targets", lambda text: text.replace(b',"version"', evil), message=lambda text: text.replace(evil, b',"version"')
+        "targets",
+        lambda text: text.replace(b',"version"', evil),
+        message=lambda text: text.replace(evil, b',"version"'),
     )
 
 
@@ -217,7 +300,13 @@ def _members() -> list[Case]:
         ("version-2e0", REFUSE, "", "targets", rewriting("targets", '"version":2', '"version":2e0')),
         ("version-2^53", ACCEPT, "", "targets", setting("targets", "version", to=2**53)),
         ("version-2^53+1-signed-exactly", REFUSE, "", "targets", _exact_version(2**53 + 1)),
-        ("version-2^53+1-signed-rounded", ACCEPT, NUMBERS, "targets", rewriting("targets", '"version":2', f'"version":{2**53 + 1}')),
+        (
+            "version-2^53+1-signed-rounded",
+            ACCEPT,
+            NUMBERS,
+            "targets",
+            rewriting("targets", '"version":2', f'"version":{2**53 + 1}'),
+        ),
         ("version-2^63", REFUSE, "", "targets", rewriting("targets", '"version":2', f'"version":{2**63}')),
         ("version-2^63-1", ACCEPT, NUMBERS, "targets", rewriting("targets", '"version":2', f'"version":{2**63 - 1}')),
         ("version-10^400", REFUSE, "", "targets", rewriting("targets", '"version":2', '"version":1' + "0" * 400)),
@@ -251,16 +340,55 @@ def _shuffled(text: bytes) -> bytes:
 def _numbers() -> list[Case]:
     """Return the cases of numbers where any JSON is allowed: everything in ``signed`` goes through a float."""
     table = (
-        ("1", ACCEPT), ("-1", ACCEPT), ("0", ACCEPT), ("-0", ACCEPT), ("1.0", ACCEPT), ("-0.0", ACCEPT), ("1e3", ACCEPT),
-        ("1E+3", ACCEPT), ("1000e-3", ACCEPT), ("1.5", REFUSE), ("1e-1", REFUSE), ("0.1e1", ACCEPT), ("1e-400", ACCEPT),
-        ("9007199254740993", ACCEPT), ("9223372036854775807", ACCEPT), ("9223372036854775808", ACCEPT),
-        ("-9223372036854775809", ACCEPT), ("18446744073709551616", ACCEPT), ("1e22", ACCEPT), ("1e308", ACCEPT),
-        ("1e309", REFUSE), ("1e400", REFUSE), ("-1e400", REFUSE), ("01", REFUSE), ("+1", REFUSE), (".5", REFUSE),
-        ("1.", REFUSE), ("1e", REFUSE), ("0x10", REFUSE), ("NaN", REFUSE), ("Infinity", REFUSE), ("1_000", REFUSE),
-        ("--1", REFUSE), ("-", REFUSE), ("2.2250738585072014e-308", REFUSE), ("4.9e-324", REFUSE), ("1e-324", ACCEPT),
-        ("123456789012345678901234567890", ACCEPT), ("0e999999999", ACCEPT), ("1" + "0" * 308, ACCEPT),
-        ("0." + "0" * 400 + "1e401", ACCEPT), ("100000000000000000000e-20", ACCEPT), ("9007199254740992.5", ACCEPT),
-        ("4503599627370496.5", ACCEPT), ("4503599627370495.5", REFUSE), ("\u0661", REFUSE), ("tru", REFUSE), ("True", REFUSE), ("nul", REFUSE),
+        ("1", ACCEPT),
+        ("-1", ACCEPT),
+        ("0", ACCEPT),
+        ("-0", ACCEPT),
+        ("1.0", ACCEPT),
+        ("-0.0", ACCEPT),
+        ("1e3", ACCEPT),
+        ("1E+3", ACCEPT),
+        ("1000e-3", ACCEPT),
+        ("1.5", REFUSE),
+        ("1e-1", REFUSE),
+        ("0.1e1", ACCEPT),
+        ("1e-400", ACCEPT),
+        ("9007199254740993", ACCEPT),
+        ("9223372036854775807", ACCEPT),
+        ("9223372036854775808", ACCEPT),
+        ("-9223372036854775809", ACCEPT),
+        ("18446744073709551616", ACCEPT),
+        ("1e22", ACCEPT),
+        ("1e308", ACCEPT),
+        ("1e309", REFUSE),
+        ("1e400", REFUSE),
+        ("-1e400", REFUSE),
+        ("01", REFUSE),
+        ("+1", REFUSE),
+        (".5", REFUSE),
+        ("1.", REFUSE),
+        ("1e", REFUSE),
+        ("0x10", REFUSE),
+        ("NaN", REFUSE),
+        ("Infinity", REFUSE),
+        ("1_000", REFUSE),
+        ("--1", REFUSE),
+        ("-", REFUSE),
+        ("2.2250738585072014e-308", REFUSE),
+        ("4.9e-324", REFUSE),
+        ("1e-324", ACCEPT),
+        ("123456789012345678901234567890", ACCEPT),
+        ("0e999999999", ACCEPT),
+        ("1" + "0" * 308, ACCEPT),
+        ("0." + "0" * 400 + "1e401", ACCEPT),
+        ("100000000000000000000e-20", ACCEPT),
+        ("9007199254740992.5", ACCEPT),
+        ("4503599627370496.5", ACCEPT),
+        ("4503599627370495.5", REFUSE),
+        ("\u0661", REFUSE),
+        ("tru", REFUSE),
+        ("True", REFUSE),
+        ("nul", REFUSE),
     )
     cases = []
     for number, expect in table:
@@ -368,6 +496,4 @@ def _deep_beside(body: bytes) -> bytes:
     return body[:-1] + b',"unknown":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
 
-CASES: Final = (
-    *_files(), *_envelopes(), *_duplicates(), *_members(), *_numbers(), *_strings(), *_depth()
-)
+CASES: Final = (*_files(), *_envelopes(), *_duplicates(), *_members(), *_numbers(), *_strings(), *_depth())

@@ -52,7 +52,9 @@ def _statuses() -> list[Case]:
             cases.append(_case(f"status/{name}/{role}/no-cache", REFUSE, _then_serve(bend)))
             falls_back = role == "timestamp" and status != 400
             expect = ACCEPT if falls_back else REFUSE
-            cases.append(_case(f"status/{name}/{role}/newer", expect, nothing, _newer(bend), reason=OUTAGE if falls_back else ""))
+            cases.append(
+                _case(f"status/{name}/{role}/newer", expect, nothing, _newer(bend), reason=OUTAGE if falls_back else "")
+            )
     return cases
 
 
@@ -93,7 +95,7 @@ def _bodies() -> list[Case]:
     def encoded(role: str, how: str) -> Bend:
         def bend(repository: SignedRepository) -> None:
             body = repository.current[role]
-            packed = {"gzip": gzip.compress, "deflate": zlib.compress, "br": bytes, "identity": bytes}[how](body)
+            packed = {"gzip": gzip.compress(body), "deflate": zlib.compress(body)}.get(how, body)
             repository.reply(role, Reply(200, packed, (("Content-Encoding", how),)))
 
         return bend
@@ -113,8 +115,12 @@ def _bodies() -> list[Case]:
     for role in _ROLES:
         cases += [
             _case(f"body/chunked/{role}", ACCEPT, _then_serve(sending(role, Reply(headers=_CHUNKED)))),
-            _case(f"body/chunked-with-more/{role}", _more_chunked(role), _then_serve(sending(role, Reply(body=b"x", headers=_CHUNKED))),
-                  reason=LENGTH if _more_chunked(role) == ACCEPT else ""),
+            _case(
+                f"body/chunked-with-more/{role}",
+                _more_chunked(role),
+                _then_serve(sending(role, Reply(body=b"x", headers=_CHUNKED))),
+                reason=LENGTH if _more_chunked(role) == ACCEPT else "",
+            ),
             _case(f"body/with-more/{role}", REFUSE, _then_serve(sending(role, Reply(body=b"x")))),
             _case(f"body/cut-short/{role}", REFUSE, _then_serve(sending(role, Reply(cut_short=True), length=10))),
             _case(f"body/half/{role}", REFUSE, _then_serve(sending(role, Reply(), part=slice(0, 100)))),
@@ -124,16 +130,32 @@ def _bodies() -> list[Case]:
             _case(f"body/brotli-in-name/{role}", ACCEPT, _then_serve(encoded(role, "br")), reason=ENCODING),
             _case(f"body/identity/{role}", ACCEPT, _then_serve(encoded(role, "identity"))),
             _case(f"body/reset/{role}", REFUSE, _then_serve(_answering(role, RESET, b"", ()))),
-            _case(f"body/html/{role}", REFUSE, _then_serve(_answering(role, 200, b"<html></html>", (("Content-Type", "text/html"),)))),
-            _case(f"body/type-html/{role}", ACCEPT, _then_serve(_answering(role, 200, None, (("Content-Type", "text/html"),)))),
-            _case(f"body/cut-short/{role}/newer", REFUSE, nothing, _newer(sending(role, Reply(cut_short=True), length=10))),
+            _case(
+                f"body/html/{role}",
+                REFUSE,
+                _then_serve(_answering(role, 200, b"<html></html>", (("Content-Type", "text/html"),))),
+            ),
+            _case(
+                f"body/type-html/{role}",
+                ACCEPT,
+                _then_serve(_answering(role, 200, None, (("Content-Type", "text/html"),))),
+            ),
+            _case(
+                f"body/cut-short/{role}/newer", REFUSE, nothing, _newer(sending(role, Reply(cut_short=True), length=10))
+            ),
         ]
     cases += [
         _case("body/broken-gzip", REFUSE, _then_serve(broken_gzip)),
         _case("body/timestamp-too-long", REFUSE, _then_serve(padded_timestamp())),
         _case("body/timestamp-too-long-chunked", ACCEPT, _then_serve(padded_timestamp(*_CHUNKED)), reason=LENGTH),
         _case("body/timestamp-too-long/newer", REFUSE, nothing, _newer(padded_timestamp())),
-        _case("body/timestamp-reset/newer", ACCEPT, nothing, _newer(_answering("timestamp", RESET, b"", ())), reason=OUTAGE),
+        _case(
+            "body/timestamp-reset/newer",
+            ACCEPT,
+            nothing,
+            _newer(_answering("timestamp", RESET, b"", ())),
+            reason=OUTAGE,
+        ),
     ]
     return cases
 
