@@ -34,6 +34,14 @@ class Limits:
     """Signature entries of one file; each may cost a public-key operation."""
     max_root_rotations: int = 256
     """Root versions walked in one update, as python-tuf's client does."""
+    max_delegations: int = 32
+    """Delegated roles of a TUF repository that are asked about one target, as in python-tuf's client."""
+    max_tuf_root_bytes: int = 512_000
+    """Largest root of a TUF repository: python-tuf's own cap."""
+    max_tuf_timestamp_bytes: int = 16_384
+    """Largest timestamp of a TUF repository: python-tuf's own cap."""
+    max_tuf_snapshot_bytes: int = 2_000_000
+    """Largest snapshot of a TUF repository: python-tuf's own cap. Its targets are bounded by ``max_document_bytes``."""
     max_bundle_certificates: int = 16
     """Certificates in one root key, which is passed over if it has more; real bundles have one to three."""
     max_chain_certificates: int = 8

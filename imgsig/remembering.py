@@ -8,14 +8,16 @@ Spec: decisions 4, 8 and 10 in docs/decisions.md.
 import logging
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Final, final
+from typing import Final, TypeVar, final
 
 from imgsig.authority import Question
 from imgsig.codes import Code
 from imgsig.errors import InconclusiveError, VerificationError
 from imgsig.source import OutageError
 from imgsig.trust import Floor, Stored, Trust
-from imgsig.verdict import Attestation, Checks
+from imgsig.verdict import Checks
+
+_Answer = TypeVar("_Answer")
 
 _LOG: Final = logging.getLogger("imgsig")
 _NOTHING: Final = Stored("", None)
@@ -137,14 +139,14 @@ class Remembered:
         return self._max_stale_seconds > 0 and not timedelta() <= new.confirmed_at - old.confirmed_at < step
 
 
-def attest_by_memory(
+def answer_by_memory(
     question: Question,
     system: str,
     checks: Checks,
-    attempt: Callable[[Remembered, Checks], Attestation],
+    attempt: Callable[[Remembered, Checks], _Answer],
     *,
     max_stale_seconds: int,
-) -> Attestation:
+) -> _Answer:
     """Return what `attempt` says with what is remembered; if another process changes that meanwhile, ask it again.
 
     What each attempt noted is added to `checks`, except for those that are made again.

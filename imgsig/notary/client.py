@@ -16,7 +16,7 @@ from imgsig.notary.capture import capture_documents
 from imgsig.notary.settings import FirstUse, Notary
 from imgsig.notary.trusted import TrustedSet
 from imgsig.notary.update import Start, Update
-from imgsig.remembering import Remembered, attest_by_memory
+from imgsig.remembering import Remembered, answer_by_memory
 from imgsig.source import Source
 from imgsig.trust import Evidence, Trust
 from imgsig.verdict import Attestation, Checks
@@ -66,12 +66,12 @@ class NotaryAuthority:
                 msg, code=Code.ANCHOR_MISMATCH, subject="root", expected="a pinned root", found="first-use"
             )
         if question.max_update_age_seconds <= 0:
-            return self._attest_by_memory(question, checks)
+            return self._answer_by_memory(question, checks)
         with question.memory.turn(self._shared(question), question.deadline):
-            return self._attest_by_memory(question, checks)
+            return self._answer_by_memory(question, checks)
 
-    def _attest_by_memory(self, question: Question, checks: Checks) -> Attestation:
-        return attest_by_memory(
+    def _answer_by_memory(self, question: Question, checks: Checks) -> Attestation:
+        return answer_by_memory(
             question,
             self._settings.system,
             checks,

@@ -92,6 +92,11 @@ def role_of(file: str) -> str:
     return file.removesuffix(_JSON)
 
 
+def file_of(role: str) -> str:
+    """Return the name by which a snapshot lists the document of `role`."""
+    return role + _JSON
+
+
 def _parse(
     body: bytes, kind: str, limits: Limits, make: Callable[[Fields, dict[str, Any]], _Model], *, role: str = ""
 ) -> Document[_Model]:

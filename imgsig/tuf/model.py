@@ -13,9 +13,9 @@ _LOGGER: Final = logging.getLogger("securesystemslib")
 _HANDLERS, _LEVEL = tuple(_LOGGER.handlers), _LOGGER.level
 
 import securesystemslib.exceptions  # noqa: E402 - the logger was looked at before
-from securesystemslib.signer import Key, Signature, SSlibKey  # noqa: E402
+from securesystemslib.signer import Signature, SSlibKey  # type: ignore[attr-defined]  # noqa: E402 - documented names
 from tuf.api.exceptions import LengthOrHashMismatchError  # noqa: E402
-from tuf.api.metadata import (  # type: ignore[attr-defined]  # noqa: E402 - its documented names, without __all__
+from tuf.api.metadata import (  # type: ignore[attr-defined]  # noqa: E402 - documented names, but no __all__
     DelegatedRole,
     Delegations,
     MetaFile,
@@ -41,7 +41,6 @@ __all__ = [
     "BadSignatureError",
     "DelegatedRole",
     "Delegations",
-    "Key",
     "LengthOrHashMismatchError",
     "MetaFile",
     "Role",

@@ -1,0 +1,103 @@
+"""The TUF authority: one update, one answer, and what is remembered of it.
+
+Spec: docs/tuf.md, "The update"; decisions 4, 7, 8 and 10 in docs/decisions.md.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar, final
+
+from imgsig.authority import Question
+from imgsig.codes import Code
+from imgsig.errors import VerificationError
+from imgsig.limits import Deadline, Limits
+from imgsig.remembering import Remembered, answer_by_memory
+from imgsig.source import Source
+from imgsig.tuf.answer import answer, ask, target_path
+from imgsig.tuf.capture import capture_documents
+from imgsig.tuf.search import Search
+from imgsig.tuf.settings import Tuf
+from imgsig.tuf.update import Update
+from imgsig.verdict import Attestation, Checks
+
+_T = TypeVar("_T")
+
+
+@final
+class TufAuthority:
+    """A TUF repository, as one rule's section trusts it. Implements ``imgsig.authority.Authority``."""
+
+    def __init__(self, settings: Tuf) -> None:
+        """Answer by `settings`."""
+        self._settings = settings
+
+    def attest(self, question: Question, checks: Checks) -> Attestation:
+        """Return which digest the target that stands for the image has, by these steps.
+
+        1. Find the target's path.
+        2. Load what is remembered of the name, and verify root, timestamp, snapshot and targets (`Update.refresh`).
+        3. Search the target, and hear the required signers (`ask`).
+        4. Remember roots, version floors and documents, also when one of these steps fails.
+        5. Take the digest from the target (`answer`).
+
+        If another process has changed what is remembered meanwhile, all is done again.
+
+        Raises:
+            RejectedError: a rule does not hold.
+            InconclusiveError: no answer could be reached.
+        """
+        return answer_by_memory(
+            question,
+            self._settings.system,
+            checks,
+            lambda remembered, made: self._attest(question, remembered, made),
+            max_stale_seconds=self._settings.max_stale_seconds,
+        )
+
+    def capture(self, source: Source, *, deadline: Deadline, limits: Limits) -> None:
+        """Fetch every document of the repository from `source`. See `imgsig.authority.Authority`."""
+        capture_documents(source, self._settings.anchor, deadline=deadline, limits=limits)
+
+    def _attest(self, question: Question, remembered: Remembered, checks: Checks) -> Attestation:
+        path = target_path(question, self._settings)
+        update = Update(question, self._settings, remembered)
+        spoken = learn(update, remembered, checks, lambda search: ask(search, path, self._settings.signers))
+        learnt = update.learnt()
+        known_since = learnt.known_since if learnt is not None and question.state is not None else None
+        evidence = update.evidence
+        checks.passed(Code.ANCHOR_MISMATCH, "root", expected=evidence.kind, found=", ".join(evidence.ids))
+        remembered.note_origin(checks)
+        return answer(
+            question,
+            self._settings,
+            update.trusted,
+            spoken,
+            checks,
+            anchor=evidence,
+            fresh=question.live and not update.is_stale,
+            known_since=known_since,
+        )
+
+
+def learn(update: Update, remembered: Remembered, checks: Checks, ask_for: Callable[[Search], _T]) -> _T:
+    """Return what `ask_for` finds once `update` is done, and remember what was learnt, also if either fails.
+
+    Raises:
+        VerificationError: as `Update.refresh`, `ask_for` and `Remembered.keep` do.
+    """
+    try:
+        update.refresh()
+        found = ask_for(update.search)
+    except VerificationError as fault:
+        _copy_checks(update, checks)
+        remembered.keep_progress(update.learnt(), fault, is_stale=update.is_stale)
+        raise
+    _copy_checks(update, checks)
+    learnt = update.learnt()
+    if learnt is not None:
+        remembered.keep(learnt, is_stale=update.is_stale)
+    return found
+
+
+def _copy_checks(update: Update, checks: Checks) -> None:
+    if update.has_begun:
+        checks.extend(update.trusted.checks)
