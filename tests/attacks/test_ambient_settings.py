@@ -13,7 +13,8 @@ import trustme
 
 from tests.support.asking import TARGET
 from tests.support.certificate_names import hashed_name
-from tests.support.hostile import ForwardProxy, HostileServer, basic, for_authorization, reply, unauthorised, write_ca
+from tests.support.forward_proxy import ForwardProxy
+from tests.support.hostile import HostileServer, basic, for_authorization, reply, unauthorised, write_ca
 
 ROOT = Path(__file__).resolve().parents[2]
 BODY = b'{"signed":{}}'

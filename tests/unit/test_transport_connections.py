@@ -14,10 +14,10 @@ from imgsig.transport import HttpSources, Proxies, Server
 from imgsig.transport.connections import MAX_IDLE_CONNECTIONS, MAX_IDLE_SECONDS, Line, Lines, Route
 from tests.support.asking import FOLDER, TARGET, client, endpoint, fetch
 from tests.support.forks import in_child
+from tests.support.forward_proxy import ForwardProxy
 from tests.support.hostile import (
     Answer,
     Conversation,
-    ForwardProxy,
     HostileServer,
     basic,
     hang_up,

@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imgsig.codes import Code
-from imgsig.errors import InconclusiveError
+from imgsig.errors import InconclusiveError, UsageError
 from imgsig.limits import Deadline, Limits
 from imgsig.transport import Credential
 from imgsig.transport.docker_config import DockerConfig
@@ -216,3 +217,24 @@ def test_threads_may_ask_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert found == [ALICE] * 8
+
+
+def test_logins_are_loaded_from_dockers_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"auths": {"registry.test": {"username": "alice", "password": "s3cret"}}}))
+    credentials = DockerCredentials.load(file)
+    assert ask(credentials) == ALICE
+    pickled = pickle.dumps(credentials)
+    assert b"s3cret" not in pickled
+    assert ask(pickle.loads(pickled)) == ALICE  # noqa: S301 - our own bytes
+
+
+def test_logins_that_were_given_are_not_pickled() -> None:
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(from_file(**{"registry.test": ALICE}))
+
+
+def test_a_missing_file_is_a_usage_error_that_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read: no such file") as raised:
+        DockerCredentials.load(tmp_path / "config.json")
+    assert isinstance(raised.value.__cause__, FileNotFoundError)

@@ -216,6 +216,24 @@ def test_each_wait_gets_only_what_is_left() -> None:
             watched.sendall(b"x")
 
 
+class _Closed(socket.socket):
+    """Stands for a TLS socket whose peer has gone."""
+
+    def sendall(self, data: object, flags: int = 0, /) -> None:
+        raise ssl.SSLEOFError(8, "EOF occurred in violation of protocol")
+
+
+class _WatchedClosed(WatchedSocket, _Closed):
+    """The same, watched."""
+
+
+def test_sending_to_one_who_has_gone_leaves_it_to_the_reader_to_find_out_why() -> None:
+    with _WatchedClosed() as connection:
+        connection.watch = watch()
+        with pytest.raises(BrokenPipeError):
+            connection.sendall(b"x")
+
+
 def test_sending_to_one_who_does_not_read_ends_at_the_deadline() -> None:
     watched, other = watched_pair(0.2)
     with watched, other, pytest.raises(OutageError) as raised:

@@ -401,6 +401,16 @@ def test_logins_are_looked_up_when_one_is_demanded_and_not_before(world: World) 
         assert asked == ["registry.test"]
 
 
+def test_a_client_with_other_logins_shares_connections_but_no_tokens(world: World) -> None:
+    with world.client(ALICE) as sources:
+        assert fetch(sources, world.notary.url) == BODY
+        twin = sources.with_credentials(None)
+        assert fetch(twin, world.notary.url) == BODY
+    shown = [request.headers.get("authorization") for request in world.tokens.requests]
+    assert shown == [basic("alice", "s3cret"), None]
+    assert (world.notary.connections, world.tokens.connections) == (1, 1)
+
+
 def test_a_login_that_cannot_be_looked_up_is_refused(world: World) -> None:
     class Broken:
         def for_registry(self, registry: str, *, deadline: Deadline) -> Credential | None:
