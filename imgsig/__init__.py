@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from imgsig.state import FolderState, MemoryState
     from imgsig.transport import Credential, Proxies, Server, StaticCredentials
     from imgsig.transport.docker_credentials import DockerCredentials
+    from imgsig.tuf.settings import RootSha256, Tuf
     from imgsig.verdict import Verdict, VerifiedImage
     from imgsig.verifier import Verifier
 
@@ -54,9 +55,11 @@ __all__ = [
     "RootCA",
     "RootFile",
     "RootKeys",
+    "RootSha256",
     "Rule",
     "Server",
     "StaticCredentials",
+    "Tuf",
     "UsageError",
     "Verdict",
     "VerificationError",
@@ -80,6 +83,7 @@ _HOMES = {
     "state": "FolderState MemoryState",
     "transport": "Credential Proxies Server StaticCredentials",
     "transport.docker_credentials": "DockerCredentials",
+    "tuf.settings": "RootSha256 Tuf",
     "verdict": "Verdict VerifiedImage",
     "verifier": "Verifier",
 }

@@ -16,6 +16,7 @@ from imgsig.notary.settings import Notary
 from imgsig.patterns import EVERYTHING, candidates, check_distinct, check_names, check_signed_as, substitute
 from imgsig.reference import ImageReference, parse_reference
 from imgsig.toml import parse_toml, write_items
+from imgsig.tuf.settings import Tuf
 
 VERSION: Final = 1
 """The version of the policy file's format."""
@@ -50,12 +51,19 @@ class _Section:
     """Takes the table, its path in the policy, and the folder of the policy's file."""
     authority: str
     """``MODULE:CLASS``, imported when first needed; the class is called with the settings."""
+    server: str = "server"
+    """The key that may name the server; empty if the section must always name it, and sees to that itself."""
 
 
 _SECTIONS: Final[Mapping[str, _Section]] = MappingProxyType({
     "notary": _Section(
         lambda table, path, folder: Notary.parse_section(table, path=path, folder=folder),
         "imgsig.notary.client:NotaryAuthority",
+    ),
+    "tuf": _Section(
+        lambda table, path, folder: Tuf.parse_section(table, path=path, folder=folder),
+        "imgsig.tuf.client:TufAuthority",
+        server="",
     ),
 })
 
@@ -74,22 +82,24 @@ class Rule:
     exempt: str | None
     """Why the names are not to be verified; None if they are."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a rule, each by name
         self,
         names: Iterable[str],
         *,
         notary: Notary | None = None,
+        tuf: Tuf | None = None,
         sections: Iterable[SectionSettings] = (),
         signed_as: str | None = None,
         exempt: str | None = None,
     ) -> None:
-        """Trust the authorities of `notary` and of the other `sections`.
+        """Trust the authorities of `notary`, `tuf` and the other `sections`, all of which must vouch.
 
         Raises:
             PolicyError: the parts are wrong or do not go together; all faults are told, with paths below ``rule``.
         """
         listed = names if isinstance(names, str) else tuple(names)
-        given = tuple(sections) if notary is None else (notary, *sections)
+        named: tuple[SectionSettings | None, ...] = (notary, tuf)
+        given = (*(section for section in named if section is not None), *sections)
         has_server = {section.system: section.server is not None for section in given}
         faults = Faults()
         _check_systems(tuple(section.system for section in given), "rule", faults)
@@ -267,7 +277,8 @@ def _check_rule(  # noqa: PLR0913 - the parts of a rule, each by name
     signed = names if signed_as is None else (signed_as,)
     if isinstance(signed, list | tuple) and EVERYTHING in signed:
         for system in (system for system, has_one in has_server.items() if not has_one):
-            faults.note(f"{path}.{system}.server", f"must be given, for {EVERYTHING} covers every registry")
+            key = _SECTIONS[system].server
+            faults.note(f"{path}.{system}.{key}", f"must be given, for {EVERYTHING} covers every registry")
 
 
 def _parse_policy(text: str, source: str, folder: Path | None) -> Policy:
@@ -297,13 +308,19 @@ def _parse_rule(values: object, path: str, folder: Path | None, faults: Faults) 
     table.check_keys(("names", "signed-as", "exempt", *_SECTIONS))
     found = {system: table.table(system) for system in _SECTIONS if system in table}
     parsed = [_parse_section(table, system, section) for system, section in found.items() if section is not None]
-    has_server = {system: section is None or "server" in section for system, section in found.items()}
+    has_server = {system: _has_server(system, section) for system, section in found.items()}
     names, signed_as, exempt = values.get("names", ()), values.get("signed-as"), values.get("exempt")
     _check_rule(path, faults, names=names, has_server=has_server, signed_as=signed_as, exempt=exempt)
     if len(faults) > before:
         return None
     sections = [section for section in parsed if section is not None]
     return Rule(names, sections=sections, signed_as=signed_as, exempt=exempt)
+
+
+def _has_server(system: str, section: Mapping[str, object] | None) -> bool:
+    """Whether the `section` names a server, or is so wrong that nobody can tell."""
+    key = _SECTIONS[system].server
+    return section is None or not key or key in section
 
 
 def _parse_section(rule: Table, system: str, values: Mapping[str, object]) -> SectionSettings | None:

@@ -47,6 +47,11 @@ LAYERS = {
         "imgsig.notary.documents",
         "imgsig.notary.prefetch",
         "imgsig.notary.answer",
+        "imgsig.tuf.client",
+        "imgsig.tuf.capture",
+        "imgsig.tuf.update",
+        "imgsig.tuf.documents",
+        "imgsig.tuf.answer",
         "imgsig.assignment",
         "imgsig.remembering",
         "imgsig.authority",
@@ -94,6 +99,17 @@ LAYERS = {
         "imgsig.notary.pem",
         "imgsig.notary",
     ],
+    "rules of TUF 1.x": [
+        "imgsig.tuf.search",
+        "imgsig.tuf.trusted",
+        "imgsig.tuf.rules",
+        "imgsig.tuf.delegations",
+        "imgsig.tuf.metadata",
+        "imgsig.tuf.fields",
+        "imgsig.tuf.keys",
+        "imgsig.tuf.model",
+    ],
+    "settings of TUF 1.x": ["imgsig.tuf.settings", "imgsig.tuf.mapping", "imgsig.tuf"],
     "settings of Docker Content Trust": ["imgsig.notary.settings", "imgsig.notary.pins"],
     "what sections share": ["imgsig.sections"],
     "texts": ["imgsig.faults", "imgsig.strictjson"],
@@ -115,6 +131,8 @@ UPWARDS = {("imgsig.errors", "imgsig.verdict"): "an error holds the verdict that
 PURE = [
     *LAYERS["rules of Docker Content Trust"],
     *LAYERS["settings of Docker Content Trust"],
+    *LAYERS["rules of TUF 1.x"],
+    *LAYERS["settings of TUF 1.x"],
     *(module for module in LAYERS["words"] if module != "imgsig.limits"),
     *LAYERS["authorities"],
     *LAYERS["what sections share"],
@@ -135,6 +153,8 @@ EFFECTS = frozenset(
 EFFECT_CALLS = frozenset({"open", "print", "input", "exec", "eval"})
 
 PURE_BUT = {
+    ("imgsig.tuf.settings", "pathlib"): "a setting may name a file by any path; imgsig.faults reads it",
+    ("imgsig.tuf.documents", "urllib.parse"): "it encodes the names of roles; nothing is requested",
     ("imgsig.sections", "os"): "a root file may be named by any path; imgsig.faults reads it",
     ("imgsig.sections", "pathlib"): "likewise",
     ("imgsig.notary.settings", "os"): "a setting may name a file by any path; imgsig.faults reads it",

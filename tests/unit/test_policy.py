@@ -228,9 +228,9 @@ def test_the_version_must_be_there() -> None:
         ('[[rule]]\nnames = ["quay.io/a"]\nexempt = true', "rule[0].exempt: must give the reason, as a text"),
         ('[[rule]]\nnames = ["quay.io/a"]\nexempt = ""', "rule[0].exempt: must give the reason, as a text"),
         ('[[rule]]\nnames = ["quay.io/a"]\nnotary = []', "rule[0].notary: must be a table, not a list"),
-        ('[[rule]]\nnames = ["quay.io/a"]', "rule[0]: has neither a section (notary) nor exempt"),
+        ('[[rule]]\nnames = ["quay.io/a"]', "rule[0]: has neither a section (notary, tuf) nor exempt"),
         ('[[rule]]\nnames = ["quay.io/a"]\nexempt = "x"\ntag = "1"', "rule[0].tag: unknown key; known are"),
-        ('[[rule]]\nnames = ["quay.io/a"]\nexempt = "x"\n[rule.tuf]', "rule[0].tuf: unknown key; known are"),
+        ('[[rule]]\nnames = ["quay.io/a"]\nexempt = "x"\n[rule.tfu]', "rule[0].tfu: unknown key; did you mean tuf"),
         ('[[rule]]\nnames = ["quay.io/a"]\nexempt = "x"\n[rule.notry]', "rule[0].notry: unknown key; did you mean not"),
     ],
 )
