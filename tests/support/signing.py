@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import cycle
 from typing import Any, Final, Self, TypeAlias, final
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -24,6 +25,7 @@ CURVES: Final[dict[str, ec.EllipticCurve]] = {
     "secp256k1": ec.SECP256K1(),
 }
 RSA_BITS: Final = {"rsa1024": 1024, "rsa2048": 2048, "rsa3072": 3072, "rsa4096": 4096}
+_NUMBERS: Final = {kind: cycle(range(6 if bits == 2048 else 1)) for kind, bits in RSA_BITS.items()}
 KINDS: Final = ("p256", "p384", "p521", "rsa2048", "ed25519")
 
 
@@ -144,13 +146,23 @@ def make_key(kind: str = "p256", label: str = "") -> SigningKey:
 
 @cache
 def private_key(kind: str, label: str = "") -> PrivateKey:
-    """Return the private key of a kind that belongs to a label. RSA keys differ from process to process."""
+    """Return the private key of a kind that belongs to a label.
+
+    RSA keys are slow to make: they differ from process to process, and there are six at most, so that
+    the seventh label has the first one's; of sizes other than 2048 bits there is one.
+    """
     seed = hashlib.sha512(f"{kind}:{label}".encode()).digest()
     if kind == "ed25519":
         return ed25519.Ed25519PrivateKey.from_private_bytes(seed[:32])
     if kind in CURVES:
         return ec.derive_private_key(int.from_bytes(seed[:24], "big") | 1, CURVES[kind])
-    return rsa.generate_private_key(65537, RSA_BITS[kind])
+    return _rsa_key(RSA_BITS[kind], next(_NUMBERS[kind]))
+
+
+@cache
+def _rsa_key(bits: int, number: int) -> rsa.RSAPrivateKey:
+    del number  # it only tells keys of the same size apart
+    return rsa.generate_private_key(65537, bits)
 
 
 def signed_by(*keys: SigningKey) -> Callable[[list[Json], bytes], list[Json]]:

@@ -219,7 +219,7 @@ def _long_chain(intermediates: int) -> SigningKey:
 
 def _rotations() -> list[Case]:
     new = root_key(NAME, label="new")
-    rsa_old, rsa_new = root_key(NAME, "rsa2048", "old"), root_key(NAME, "rsa2048", "new")
+    rsa_old, rsa_new = root_key(NAME, "rsa2048", "rsa old"), root_key(NAME, "rsa2048", "rsa new")
 
     def rotating(*keys: SigningKey, keep: bool = True) -> Bend:
         return lambda repository: repository.rotate("root", *keys, keep_old_signature=keep)
