@@ -109,8 +109,7 @@ class HttpSource:
         grant = grants.kept(self._asker)
         answer = self._get(url, path, max_bytes, grant, deadline)
         if answer.status == HTTPStatus.UNAUTHORIZED:
-            grants.forget(self._asker)
-            grant = grants.fetch(self._asker, answer, deadline=deadline)
+            grant = grants.renew(self._asker, grant, answer, deadline=deadline)
             answer = self._get(url, path, max_bytes, grant, deadline)
             if answer.status == HTTPStatus.UNAUTHORIZED:
                 grants.forget(self._asker)

@@ -8,13 +8,14 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, final
 from urllib.parse import parse_qsl, urlencode
 
 from imgsig.codes import Code
-from imgsig.errors import InconclusiveError, RejectedError
+from imgsig.errors import ImgsigError, InconclusiveError, RejectedError
 from imgsig.limits import Deadline, Limits
 from imgsig.source import OutageError
 from imgsig.strictjson import parse, quote
@@ -85,6 +86,7 @@ class Grants:
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[Asker, Grant] = {}
+        self._asked: dict[Asker, Future[Grant]] = {}
 
     def kept(self, asker: Asker) -> Grant | None:
         """Return the grant that served last time, if it may still serve."""
@@ -94,6 +96,38 @@ class Grants:
     def forget(self, asker: Asker) -> None:
         """Forget a grant that the server no longer takes."""
         self._kept.pop(asker, None)
+
+    def renew(self, asker: Asker, refused: Grant | None, refusal: Answer, *, deadline: Deadline) -> Grant:
+        """Return a grant in place of the one that was `refused` with the 401 in `refusal`.
+
+        Of many threads that are refused at once, one asks for it; the others get what it gets, also if that is an
+        error: a wrong password is sent once.
+
+        Raises:
+            InconclusiveError: as `fetch` does.
+        """
+        with self._lock:
+            kept = self._kept.get(asker)
+            if kept is not None and kept is not refused and self._clock() < kept.until:
+                return kept
+            asked = self._asked.get(asker)
+            mine = asked is None
+            if asked is None:
+                asked = self._asked[asker] = Future()
+        if mine:
+            try:
+                self.forget(asker)
+                asked.set_result(self.fetch(asker, refusal, deadline=deadline))
+            except ImgsigError as error:
+                asked.set_exception(error)
+            finally:
+                with self._lock:
+                    del self._asked[asker]
+                asked.cancel()
+        try:
+            return asked.result(deadline.remaining_seconds())
+        except (TimeoutError, CancelledError) as error:
+            raise deadline.exceeded() from error
 
     def fetch(self, asker: Asker, refusal: Answer, *, deadline: Deadline) -> Grant:
         """Return a new grant for what the 401 in `refusal` demands, and keep it.

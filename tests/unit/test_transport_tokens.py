@@ -1,5 +1,7 @@
 import logging
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -459,3 +461,22 @@ def test_no_secret_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> 
     for secret in ("s3cret", "t0ken", "alice", basic("alice", "s3cret")):
         assert secret not in "".join(lines)
         assert secret == "alice" or secret not in caplog.text
+
+
+@pytest.mark.parametrize("token", ["t0ken", "another"])
+def test_threads_that_are_refused_at_once_share_one_token(world: World, token: str) -> None:
+    world.demand(token=token)
+    waiting = threading.Barrier(5)
+
+    def ask(sources: HttpSources) -> bytes | Code:
+        waiting.wait(10)
+        try:
+            return fetch(sources, world.notary.url)
+        except InconclusiveError as error:
+            return error.code
+
+    with world.client(ALICE) as sources, ThreadPoolExecutor(5) as pool:
+        found = set(pool.map(ask, [sources] * 5))
+    assert found == {BODY if token == "t0ken" else Code.ACCESS_DENIED}
+    if token == "t0ken":
+        assert len(world.tokens.requests) == 1
