@@ -6,15 +6,17 @@ import pickle
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self, final
+from typing import Final, Self, final
 
 from imgsig.agreement import agreed_verdict
 from imgsig.authority import Question, State
 from imgsig.batch import map_elsewhere, map_in_order
 from imgsig.codes import Code
+from imgsig.configuration import Configuration
 from imgsig.errors import InconclusiveError, InvalidReferenceError, UsageError, VerificationError
 from imgsig.limits import DEFAULT_TIMEOUT_SECONDS, DEFAULT_WORKERS, MAX_WORKERS, Deadline, Limits
 from imgsig.memory import Memory
@@ -23,7 +25,6 @@ from imgsig.reference import ImageReference, parse_reference
 from imgsig.source import Sources
 from imgsig.strictjson import quote
 from imgsig.transport import Credentials, HttpSources, Proxies, Server
-from imgsig.transport.docker_credentials import DockerCredentials
 from imgsig.verdict import Attestation, Checks, Verdict, VerifiedImage
 
 _LOG: Final = logging.getLogger("imgsig")
@@ -71,38 +72,29 @@ class Verifier:
             UsageError: neither state nor source is given, or both; a rule trusts at first use, which the state
                 would forget; with an archive, anything that only a server needs.
         """
-        self._configuration: dict[str, Any] = {
-            "policy": policy,
-            "state": state,
-            "source": source,
-            "servers": tuple(servers),
-            "credentials": credentials,
-            "proxies": proxies,
-            "limits": limits,
-            "speculate": speculate,
-            "ca_bundle": ca_bundle,
-        }
-        self._policy = policy
-        self._limits = limits or Limits()
-        self._state = state
-        self._memory = Memory()
-        self._speculate = speculate
-        self._clock = clock
+        self._start(
+            Configuration(
+                policy=policy,
+                state=state,
+                source=source,
+                servers=tuple(servers),
+                credentials=credentials,
+                proxies=proxies,
+                limits=limits or Limits(),
+                speculate=speculate,
+                ca_bundle=ca_bundle,
+            ),
+            clock,
+        )
+
+    def _start(self, configuration: Configuration, clock: Callable[[], datetime]) -> None:
+        self._configuration = configuration
+        self._sources = configuration.sources()
         self._owns_sources = True
+        self._memory = Memory()
+        self._clock = clock
         self._pool: ThreadPoolExecutor | None = None
         self._pool_lock = threading.Lock()
-        servers = self._configuration["servers"]
-        configured = servers, credentials, proxies, ca_bundle
-        if source is None:
-            _check_state(policy, state)
-            self._sources: Sources = HttpSources(
-                servers=servers, credentials=credentials, proxies=proxies, ca_bundle=ca_bundle, limits=self._limits
-            )
-        elif state is not None or configured != ((), None, None, None):
-            msg = "an archive needs no state, servers, credentials, proxies or CA bundle"
-            raise UsageError(msg)
-        else:
-            self._sources = source
 
     def verify(
         self, ref: str, *, at: datetime | None = None, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
@@ -186,21 +178,19 @@ class Verifier:
             raise UsageError(msg)
         twin = object.__new__(Verifier)
         twin.__dict__.update(self.__dict__)
-        twin._configuration = self._configuration | {"credentials": credentials}
+        twin._configuration = replace(self._configuration, credentials=credentials)
         twin._sources = self._sources.with_credentials(credentials)
         twin._owns_sources = False
         twin._pool = None
         return twin
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> Configuration:
         """Return the configuration for a pickle, without logins: Docker's go by the place of their file."""
-        credentials = self._configuration["credentials"]
-        kept = credentials if isinstance(credentials, DockerCredentials) and credentials.file else None
-        return self._configuration | {"credentials": kept}
+        return self._configuration.without_logins()
 
-    def __setstate__(self, configuration: dict[str, Any]) -> None:
+    def __setstate__(self, configuration: Configuration) -> None:
         """Begin anew with a pickled configuration, and this process's clock."""
-        self.__init__(**configuration)
+        self._start(configuration, _now)
 
     def evaluate(
         self, ref: str, *, at: datetime | None = None, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
@@ -229,7 +219,7 @@ class Verifier:
         except InvalidReferenceError as error:
             return Verdict(ref, Code.INVALID_REFERENCE, str(error), moment, hint=error.hint)
         # 2. The rule.
-        rule = self._policy.rule_for(reference)
+        rule = self._configuration.policy.rule_for(reference)
         if rule is None:
             msg = f"no rule of the policy covers {reference.name}"
             return Verdict(ref, Code.NO_POLICY, msg, moment, str(reference), Code.NO_POLICY.remedy)
@@ -299,10 +289,10 @@ class Verifier:
             at=moment,
             source=source,
             live=self._sources.live,
-            state=self._state,
+            state=self._configuration.state,
             deadline=deadline,
-            limits=self._limits,
-            speculate=self._speculate and self._sources.live,
+            limits=self._configuration.limits,
+            speculate=self._configuration.speculate and self._sources.live,
             max_update_age_seconds=max_update_age_seconds,
             audience=self._sources,
             memory=self._memory,
@@ -345,16 +335,6 @@ def _evaluated(
         return Verdict(shown, Code.INVALID_REFERENCE, msg, moment, hint=Code.INVALID_REFERENCE.remedy)
     deadline = Deadline(timeout_seconds)
     return verifier._evaluate(ref, moment, deadline, max_update_age_seconds=max_update_age_seconds)  # noqa: SLF001
-
-
-def _check_state(policy: Policy, state: State | None) -> None:
-    if state is None:
-        msg = "a verifier needs a state: FolderState(path), or MemoryState() to remember for this process only"
-        raise UsageError(msg)
-    for rule in policy.rules:
-        if not state.remembers and any(settings.trusts_first_use for settings in rule.sections):
-            msg = f"the rule for {rule.names[0]} trusts at first use, which needs a state that outlives the process"
-            raise UsageError(msg, hint="give a FolderState, or pin the root's keys")
 
 
 def _deadline(timeout_seconds: float) -> Deadline:

@@ -1,7 +1,9 @@
 // Command peer does with the reference client's own library what the benchmarks do with imgsig.
 //
-//	peer -server URL -dir DIR -mode warm|cold|many -times N [-ca FILE] [-ping] [-user U:P] < NAMES_AND_TAGS
+//	peer -server URL -dir DIR -mode warm|cold|many -times N [-ca FILE] [-keep] [-user U:P] < NAMES_AND_TAGS
+//	peer -mode serve -server HOST:PORT -dir DIR [-cert FILE -key FILE]
 //
+// It pings first, as docker's client and notary do, and closes connections as they do unless told to keep them.
 // Standard input has a line "NAME TAG" for each look-up. Standard output has a JSON line for each measurement
 // (seconds, and the digest found) and at last one with the peak of memory in bytes.
 package main
@@ -39,7 +41,7 @@ var roles = []data.RoleName{"targets/releases", data.CanonicalTargetsRole}
 
 type settings struct {
 	server, dir, ca, user string
-	ping                  bool
+	keep                  bool
 }
 
 type credentials struct{ user, password string }
@@ -48,7 +50,7 @@ func (c credentials) Basic(*url.URL) (string, string)          { return c.user, 
 func (c credentials) RefreshToken(*url.URL, string) string     { return "" }
 func (c credentials) SetRefreshToken(*url.URL, string, string) {}
 
-// base returns connections as docker makes them, but kept open: faster than docker itself.
+// base returns connections as docker makes them, or kept open: then it is faster than docker itself.
 func (s settings) base() http.RoundTripper {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if s.ca != "" {
@@ -57,14 +59,11 @@ func (s settings) base() http.RoundTripper {
 		config.RootCAs = x509.NewCertPool()
 		config.RootCAs.AppendCertsFromPEM(pem)
 	}
-	return &http.Transport{TLSClientConfig: config, MaxIdleConnsPerHost: 16}
+	return &http.Transport{TLSClientConfig: config, MaxIdleConnsPerHost: 16, DisableKeepAlives: !s.keep}
 }
 
-// roundTripper does the ping and the token flow of docker's client, if asked to.
+// roundTripper does the ping and the token flow of docker's client.
 func (s settings) roundTripper(base http.RoundTripper, gun string) http.RoundTripper {
-	if !s.ping {
-		return base
-	}
 	manager := challenge.NewSimpleManager()
 	answer, err := (&http.Client{Transport: base, Timeout: 5 * time.Second}).Get(s.server + "/v2/")
 	check(err)
@@ -130,10 +129,15 @@ func main() {
 	flag.StringVar(&s.dir, "dir", "", "trust directory")
 	flag.StringVar(&s.ca, "ca", "", "CA file")
 	flag.StringVar(&s.user, "user", "", "USER:PASSWORD")
-	flag.BoolVar(&s.ping, "ping", false, "ping first, as docker does")
-	mode := flag.String("mode", "warm", "warm, cold or many")
+	flag.BoolVar(&s.keep, "keep", false, "keep connections open")
+	mode := flag.String("mode", "warm", "warm, cold, many or serve")
 	times := flag.Int("times", 1, "how often")
+	cert := flag.String("cert", "", "certificate to serve with")
+	key := flag.String("key", "", "its key")
 	flag.Parse()
+	if *mode == "serve" {
+		serve(s.server, s.dir, *cert, *key)
+	}
 	questions := [][2]string{}
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		name, tag, _ := strings.Cut(lines.Text(), " ")
@@ -158,6 +162,15 @@ func main() {
 	var usage syscall.Rusage
 	check(syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
 	report(map[string]interface{}{"peak_bytes": usage.Maxrss * 1024})
+}
+
+// serve answers with files, as a trust server with nothing else to do would.
+func serve(address, dir, cert, key string) {
+	handler := http.FileServer(http.Dir(dir))
+	if cert != "" {
+		log.Fatal(http.ListenAndServeTLS(address, cert, key, handler))
+	}
+	log.Fatal(http.ListenAndServe(address, handler))
 }
 
 func report(line map[string]interface{}) {

@@ -104,7 +104,7 @@ def test_a_shared_update_is_given_up_when_another_process_has_learnt_more(
     reference = f"{repository.name}:v1"
     verdicts = verifier.evaluate_many(itertools.repeat(reference, 50), workers=1)
     first = next(verdicts)
-    other = Verifier(_policy(repositories), state=verifier._state, clock=verifier._clock)
+    other = Verifier(_policy(repositories), state=verifier._configuration.state, clock=verifier._clock)
     other._sources = verifier._sources
     repository.add_target("v1", b"moved")
     repository.publish()
@@ -206,8 +206,8 @@ def test_a_pickled_verifier_has_its_configuration_and_no_login(
         pickled = pickle.dumps(verifier)
     assert b"the secret of alice" not in pickled
     again = pickle.loads(pickled)  # noqa: S301 - made right above
-    assert again._policy == verifier._policy
-    assert again._configuration["credentials"] is None
+    assert again._configuration.policy == verifier._configuration.policy
+    assert again._configuration.credentials is None
 
 
 def test_docker_s_logins_are_pickled_as_the_place_of_their_file(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_docker_s_logins_are_pickled_as_the_place_of_their_file(tmp_path: Path) 
     file.write_text('{"auths": {"registry.example.com": {"username": "alice", "password": "the secret of alice"}}}')
     with Verifier(Policy(), state=MemoryState(), credentials=DockerCredentials.load(file)) as verifier:
         state = verifier.__getstate__()
-    pickled = pickle.dumps(state["credentials"])
+    pickled = pickle.dumps(state.credentials)
     assert b"the secret" not in pickled
     assert pickle.loads(pickled).file == str(file)  # noqa: S301 - made right above
 

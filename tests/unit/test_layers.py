@@ -26,7 +26,7 @@ LAYERS = {
         "imgsig",
     ],
     "environment": ["imgsig.environment"],
-    "engine": ["imgsig.verifier", "imgsig.agreement", "imgsig.batch"],
+    "engine": ["imgsig.verifier", "imgsig.configuration", "imgsig.agreement", "imgsig.batch"],
     "policy": ["imgsig.policy", "imgsig.toml", "imgsig.patterns"],
     "archive": [
         "imgsig.archive",
