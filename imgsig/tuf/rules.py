@@ -67,7 +67,7 @@ class Rules:
             except LengthOrHashMismatchError as error:
                 msg = f"{quote(role)} is not the document that was vouched for: {error}"
                 raise RejectedError(
-                    msg, code=Code.HASH_MISMATCH, subject=role, expected=_shown(meta), found=str(error)
+                    msg, code=Code.HASH_MISMATCH, subject=role, expected=shown(meta), found=str(error)
                 ) from error
             return True
 
@@ -86,6 +86,7 @@ def check_version(role: str, offered: int, *, expected: int) -> None:
         )
 
 
-def _shown(meta: MetaFile) -> str:
+def shown(meta: MetaFile) -> str:
+    """Return the length and the hashes that `meta` lists, for a person."""
     hashes = [f"{name} {value}" for name, value in (meta.hashes or {}).items()]
     return ", ".join(hashes if meta.length is None else [f"{meta.length} bytes", *hashes])

@@ -20,7 +20,7 @@ from imgsig.tuf.delegations import role_named
 from imgsig.tuf.keys import Signers, canonical_ids
 from imgsig.tuf.metadata import Document, file_of, parse_root, parse_snapshot, parse_timestamp, role_of
 from imgsig.tuf.model import MetaFile, Role, Snapshot, SSlibKey, Targets, Timestamp
-from imgsig.tuf.rules import Rules, check_version
+from imgsig.tuf.rules import Rules, check_version, shown
 from imgsig.verdict import Checks, RoleEvidence
 
 _Model = TypeVar("_Model", Timestamp, Snapshot)
@@ -191,7 +191,7 @@ class TrustedSet:
         kept = {role: floor for role, floor in self._floors.items() if role in _ABOVE}
         self._floors = kept | self._floors_of_snapshot(document, signers)
         self._accept("snapshot", body, document, signers, self.root.model.roles["snapshot"])
-        self._note_accepted("snapshot")
+        self._note_accepted("snapshot", meta)
         return document.model
 
     # -- 5.6: targets -------------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ class TrustedSet:
         self._check_unexpired(role, document)
         self.roles[role] = document
         self._accept(role, body, document, signers, listed)
-        self._note_accepted(role)
+        self._note_accepted(role, meta)
         return document
 
     # -- evidence -----------------------------------------------------------------------------------------------
@@ -244,8 +244,10 @@ class TrustedSet:
         version, expires = document.model.version, document.model.expires
         self.accepted[role] = Accepted(body, version, expires, signers, listed.threshold)
 
-    def _note_accepted(self, role: str) -> None:
+    def _note_accepted(self, role: str, meta: MetaFile | None = None) -> None:
         accepted = self.accepted[role]
+        if meta is not None and meta.hashes:
+            self.checks.passed(Code.HASH_MISMATCH, role, found=shown(meta))
         signed_by = f"signed by {', '.join(accepted.signers.key_ids)}"
         self.checks.passed(Code.THRESHOLD, role, expected=f"{accepted.threshold} keys", found=signed_by)
         self.checks.passed(Code.ROLLBACK, role, found=f"version {accepted.version}")
