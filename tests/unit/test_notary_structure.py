@@ -109,7 +109,8 @@ def test_a_known_name_in_other_letters_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "other", "key", "keys ", " keys", "k\u0435ys", "\uff4beys", "keys\u0307", "\u0131", "type", "Other", "s\u0131gned",
+        "other", "key", "keys ", " keys", "k\u0435ys", "\uff4beys", "keys\u0307", "\u0131", "type", "Other",
+        "s\u0131gned",
         "sha\u00b2256",
     ],
 )  # fmt: skip
