@@ -1,5 +1,6 @@
 """What an authority answers: given a name, its settings and a time, which digest it vouches for."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, final
@@ -37,8 +38,8 @@ class State(Protocol):
         """
 
 
-class Settings(Protocol):
-    """One section of a rule: whom to trust within one system."""
+class Settings(Hashable, Protocol):
+    """One section of a rule: whom to trust within one system. Equal settings give equal answers."""
 
     @property
     def system(self) -> str:

@@ -4,6 +4,7 @@ import importlib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Protocol, Self, cast, final
@@ -224,6 +225,7 @@ class Policy:
         return "\n".join((*lines, ""))
 
 
+@lru_cache(maxsize=256)
 def load_authority(settings: Settings) -> Authority:
     """Return the authority that answers by `settings`; its code is imported when it is first needed.
 

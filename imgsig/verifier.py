@@ -1,6 +1,5 @@
 """The engine: from a reference and a policy to a verdict."""
 
-import asyncio
 import logging
 import pickle
 import threading
@@ -14,7 +13,7 @@ from typing import Final, Self, final
 
 from imgsig.agreement import agreed_verdict
 from imgsig.authority import Question, State
-from imgsig.batch import map_elsewhere, map_in_order
+from imgsig.batch import map_elsewhere, map_in_groups
 from imgsig.codes import Code
 from imgsig.configuration import Configuration
 from imgsig.errors import InconclusiveError, InvalidReferenceError, UsageError, VerificationError
@@ -121,6 +120,8 @@ class Verifier:
         Raises:
             UsageError: as `evaluate` does.
         """
+        import asyncio  # noqa: PLC0415 - slow to import, and few programs need it
+
         work = partial(self.evaluate, ref, at=at, timeout_seconds=timeout_seconds)
         return await asyncio.wrap_future(self._own_pool().submit(work))
 
@@ -307,7 +308,7 @@ class Verifier:
 
     def _map_here(self, work: Callable[[str], Verdict], refs: Iterable[str], workers: int) -> Iterator[Verdict]:
         with ThreadPoolExecutor(workers, thread_name_prefix="imgsig-many") as pool:
-            yield from map_in_order(pool, work, refs, workers=workers)
+            yield from map_in_groups(pool, work, refs, workers=workers, key=_without_tag)
 
     def _moment(self, at: datetime | None) -> datetime:
         if at is None:
@@ -323,6 +324,11 @@ class Verifier:
         except OverflowError as error:
             msg = f"the time {at.isoformat()} lies outside the years 1 to 9999"
             raise UsageError(msg) from error
+
+
+def _without_tag(ref: object) -> str:
+    """Return about the name in a reference: only to find others of the same name."""
+    return ref.partition("@")[0].rpartition(":")[0] if isinstance(ref, str) else ""
 
 
 def _evaluated(

@@ -21,6 +21,7 @@ def answer(  # noqa: PLR0913 - one caller, each by name
     question: Question,
     settings: Notary,
     trusted: TrustedSet,
+    tree: Tree,
     checks: Checks,
     *,
     anchor: Evidence,
@@ -33,7 +34,6 @@ def answer(  # noqa: PLR0913 - one caller, each by name
         RejectedError: the tag or digest is not signed, they contradict each other, or a required signer is
             missing or disagrees.
     """
-    tree = Tree(trusted.roles, trusted.skipped)
     required = tuple(f"targets/{signer}" for signer in settings.signers)
     if question.tag:
         choices: tuple[Choice, ...] = (tree.choose(question.tag),)

@@ -13,6 +13,7 @@ from imgsig.errors import RejectedError, VerificationError
 from imgsig.limits import Deadline, Limits
 from imgsig.notary.answer import answer
 from imgsig.notary.capture import capture_documents
+from imgsig.notary.choice import Tree
 from imgsig.notary.settings import FirstUse, Notary
 from imgsig.notary.trusted import TrustedSet
 from imgsig.notary.update import Start, Update
@@ -28,6 +29,7 @@ class _Done:
     """A finished update, from which any tag of its name can be answered for a while."""
 
     trusted: TrustedSet
+    tree: Tree
     evidence: Evidence
     at: datetime
     good_until: datetime
@@ -95,6 +97,7 @@ class NotaryAuthority:
             question,
             self._settings,
             done.trusted,
+            done.tree,
             checks,
             anchor=evidence,
             fresh=done.fresh,
@@ -137,6 +140,7 @@ class NotaryAuthority:
         trust = remembered.keep(_trust_after(question, remembered.trust, update, start), is_stale=update.is_stale)
         done = _Done(
             trusted,
+            Tree(trusted.roles, trusted.skipped),
             start.evidence,
             at=question.at,
             good_until=trusted.good_until,

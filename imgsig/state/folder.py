@@ -19,6 +19,7 @@ import os
 from collections.abc import Container, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, final
@@ -298,6 +299,7 @@ class FolderState:
             remove_files(folder, unwanted=is_unwanted, files=self._files)
 
 
+@lru_cache(maxsize=1024)
 def entry_name(system: str, name: str) -> str:
     """Return the name of the folder for one signed name: no text in it can lead elsewhere.
 

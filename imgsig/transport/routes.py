@@ -1,6 +1,7 @@
 """Which server's settings belong to an address, and the TLS contexts that follow from them."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import final
 
 from imgsig.limits import Limits
@@ -31,7 +32,7 @@ class Routes:
         Raises:
             UsageError: the URL is malformed.
         """
-        plain = Server(url)
+        plain = _plain_server(url)
         return self._servers.get(plain.url, plain)
 
     def route(self, server: Server) -> Route:
@@ -71,3 +72,8 @@ class Routes:
             )
             context = self._contexts.setdefault((ca_files, client), loaded)
         return context
+
+
+@lru_cache(maxsize=256)
+def _plain_server(url: str) -> Server:
+    return Server(url)
