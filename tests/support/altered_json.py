@@ -85,7 +85,8 @@ def _renamed(written: str) -> Iterator[str]:
     if len(written) > 2:
         yield f'"\\u{ord(written[1]):04x}{written[2:]}'
         yield '"' + written[1:-1] + written[1:-1] + '"'
-    others = written.upper(), written.lower(), written.title(), written.translate(_FOLDS), written.translate(_LOOKALIKES)
+    cases = written.upper(), written.lower(), written.title()
+    others = *cases, written.translate(_FOLDS), written.translate(_LOOKALIKES)
     yield from (other for other in others if other != written)
 
 

@@ -1,0 +1,137 @@
+"""Whatever a document lists too much of is refused at a bound, before it costs more than reading it.
+
+Spec: TUF 5.3.3 and 5.6.7.1. The bounds of single reads are in test_endless_data.py.
+"""
+
+import pytest
+
+from imgsig.codes import Code
+from imgsig.limits import Limits
+from tests.support.asker import Asker
+from tests.support.repository import SignedRepository
+from tests.support.root_certificates import CertificateForm, authority, root_key
+from tests.support.signing import make_key
+
+LIMITS = Limits()
+KEY = make_key("ed25519", "shared")
+
+
+def test_a_role_with_ten_thousand_delegations_is_read_and_those_beyond_the_bound_are_refused() -> None:
+    repository = SignedRepository(publish=False)
+    entry = {"keyids": [KEY.true_id], "threshold": 1, "paths": [""]}
+    repository.targets["delegations"] = {
+        "keys": {KEY.true_id: KEY.to_json()},
+        "roles": [{"name": f"targets/r{number}", **entry} for number in range(10_000)],
+    }
+    repository.publish()
+    asker = Asker(repository)
+    assert asker.ask().digest == repository.digest("latest"), "none of them is published"
+    info = {"length": 100, "hashes": {"sha256": "A" * 43 + "="}}
+    repository.edit(
+        "snapshot", lambda signed: signed["meta"].update({f"targets/r{number}": info for number in range(10_000)})
+    )
+    repository.publish(everything=True)
+    assert asker.code() is Code.MISSING_METADATA, "the first of them is asked for, and no other"
+    assert len([path for path in asker.requests if path.startswith("targets/r")]) <= 2
+
+
+def test_more_published_delegations_than_the_bound_are_refused() -> None:
+    repository = SignedRepository(publish=False)
+    for number in range(9):
+        repository.add_delegation(f"targets/r{number}", KEY)
+    repository.publish()
+    asker = Asker(repository)
+    asker.limit(max_roles=9)
+    asker.ask()
+    asker.limit(max_roles=8)
+    assert asker.code() is Code.LIMIT_EXCEEDED
+
+
+def test_a_deep_chain_of_delegations_ends_at_the_length_of_a_name() -> None:
+    repository = SignedRepository(publish=False)
+    role = "targets"
+    while len(role) + 2 <= 255:
+        role += "/a"
+        repository.add_delegation(role, KEY)
+    repository.publish()
+    assert Asker(repository).ask().digest == repository.digest("latest")
+    repository.delegations(role + "/a")["roles"] = [
+        {"name": role + "/a", "keyids": [KEY.true_id], "threshold": 1, "paths": [""]}
+    ]
+    repository.delegations(role + "/a")["keys"] = {KEY.true_id: KEY.to_json()}
+    repository.publish()
+    assert Asker(repository).code() is Code.MALFORMED
+
+
+@pytest.mark.parametrize("name", ["targets", "targets/a", "targets/b", "targets/a/b/c", "root", "snapshot", ""])
+def test_delegations_form_no_circle(name: str) -> None:
+    repository = SignedRepository(publish=False)
+    repository.add_delegation("targets/a", KEY)
+    repository.documents["targets/a"]["delegations"] = {
+        "keys": {KEY.true_id: KEY.to_json()},
+        "roles": [{"name": name, "keyids": [KEY.true_id], "threshold": 1, "paths": [""]}],
+    }
+    repository.publish()
+    assert Asker(repository).code() is Code.MALFORMED
+
+
+@pytest.mark.parametrize("role", ["root", "timestamp", "snapshot", "targets"])
+def test_too_many_signatures_are_refused_before_one_is_verified(role: str) -> None:
+    repository = SignedRepository(publish=False)
+    repository.sign(role, lambda signatures, _: signatures * (LIMITS.max_signatures + 1))
+    repository.publish()
+    assert Asker(repository).code() is Code.LIMIT_EXCEEDED
+
+
+def test_many_signatures_under_one_id_are_tried_up_to_the_bound_only() -> None:
+    repository = SignedRepository(publish=False)
+    (true,) = repository.signers["timestamp"]
+    wrong = {**make_key("p256", "other").sign(b"x"), "keyid": true.id}
+    repository.sign("timestamp", lambda signatures, _: [wrong] * (LIMITS.max_signatures - 1) + signatures)
+    repository.publish()
+    Asker(repository).ask()
+
+
+def test_too_many_root_keys_are_refused() -> None:
+    repository = SignedRepository(publish=False)
+    more = {f"{number:064x}": KEY.to_json() for number in range(LIMITS.max_root_keys)}
+    repository.root["keys"].update(more)
+    repository.publish()
+    assert Asker(repository).code() is Code.LIMIT_EXCEEDED
+
+
+def test_a_bundle_of_too_many_certificates_is_no_root_key() -> None:
+    chain = tuple(authority(f"CA {number}", f"ca {number}") for number in range(LIMITS.max_bundle_certificates))
+    name = "registry.example.com/team/app"
+    key = root_key(name, form=CertificateForm(name), chain=chain)
+    repository = SignedRepository(publish=False)
+    repository.set_keys("root", key)
+    repository.publish()
+    assert Asker(repository).code() is Code.ROOT_CERTIFICATE
+
+
+def test_more_root_versions_than_the_bound_are_not_walked() -> None:
+    repository = SignedRepository()
+    asker = Asker(repository)
+    asker.ask()
+    repository.root["version"] = LIMITS.max_root_rotations + 2
+    repository.rotate("root", keep_old_signature=False)
+    repository.publish(bump=False)
+    assert asker.code() is Code.LIMIT_EXCEEDED
+    assert not [path for path in asker.requests if path[0].isdigit()]
+
+
+@pytest.mark.parametrize("role", ["root", "timestamp", "snapshot", "targets"])
+def test_deep_nesting_is_refused(role: str) -> None:
+    repository = SignedRepository(publish=False)
+    deep = b"[" * 100_000 + b"]" * 100_000
+    repository.rewrite(role, lambda text: text[:-1] + b',"x":' + deep + b"}", message=lambda text: text)
+    repository.publish()
+    assert Asker(repository).code() is Code.MALFORMED
+
+
+def test_a_target_entry_of_any_size_is_no_way_to_a_loop() -> None:
+    repository = SignedRepository(publish=False)
+    repository.add_target("latest", custom={"x": ["y" * 1000] * 1000})
+    repository.publish()
+    assert Asker(repository).ask().digest == repository.digest("latest")
