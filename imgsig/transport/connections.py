@@ -82,7 +82,8 @@ class _Adapter(HTTPAdapter):
         if self._pool is None:  # a route leads to one server, so the first request decides for all
             proxy = self._route.proxy
             manager = self.proxy_manager_for(proxy) if proxy else self.poolmanager
-            options = {} if self._route.context is None else {"ssl_context": self._route.context}
+            context = self._route.context or self._route.proxy_context  # never urllib3's own, which trusts others
+            options = {} if context is None else {"ssl_context": context}
             self._pool = cast("HTTPConnectionPool", manager.connection_from_url(request.url, pool_kwargs=options))
         return self._pool
 
