@@ -1,6 +1,6 @@
 """Play every case, and random mutations, to the reference client and to imgsig, and print how the verdicts compare.
 
-    python -m tests.interop.differential [--only TEXT] [--mutations N --seed S] [--workers N]
+    python -m tests.interop.differential [--only TEXT] [--mutations N --seed S [--kind KIND]] [--workers N]
 
 The exit status is 1 if imgsig was laxer than the reference client, crashed, or differed from what a case says.
 """
@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Final, TypeVar
 
 from tests.interop.comparison import Case, Outcome, Relation, run
-from tests.interop.mutations import Mutation, mutation
+from tests.interop.mutations import KINDS_OF_CHANGE, Mutation, mutation
 from tests.interop.tables import CASES
 from tests.support.oracle import Oracle
 
@@ -32,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--mutations", type=int, default=0, metavar="N", help="then N random mutations")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the seed of the mutations")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="the number of the first mutation")
+    parser.add_argument(
+        "--kind", action="append", choices=KINDS_OF_CHANGE, default=[], help="only mutations of this kind"
+    )
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="how many run at a time")
     asked = parser.parse_args(arguments)
     if not Oracle.available():
@@ -42,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         faults = _run_cases(cases, oracle, pool)
         if asked.mutations:
             numbers = range(asked.first, asked.first + asked.mutations)
-            faults += _run_mutations(asked.seed, numbers, oracle, pool)
+            faults += _run_mutations(asked.seed, numbers, asked.kind, oracle, pool)
     return 1 if faults else 0
 
 
@@ -70,13 +73,15 @@ def _bucket(outcome: Outcome) -> str:
     return f"wider on purpose: {outcome.case.wider}" if outcome.case.wider else "laxer"
 
 
-def _run_mutations(seed: int, numbers: Iterable[int], oracle: Oracle, pool: ThreadPoolExecutor) -> int:
+def _run_mutations(
+    seed: int, numbers: Iterable[int], kinds: Sequence[str], oracle: Oracle, pool: ThreadPoolExecutor
+) -> int:
     started = time.monotonic()
     count: Counter[str] = Counter()
     faults = played = 0
 
     def play(number: int) -> tuple[Mutation, Outcome]:
-        made = mutation(seed, number)
+        made = mutation(seed, number, kinds)
         return made, run(made.case, oracle)
 
     for made, outcome in _mapped(pool, play, numbers):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Self
@@ -148,8 +149,8 @@ def _double(tree: Node, random: Random) -> str:
         return ""
     index = random.randrange(len(holder.members))
     name, member = holder.members[index]
-    copy = random.choice((member, Node("scalar", random.choice(_VALUES)), random.choice(tree.all())))
-    holder.members.insert(random.choice((index, index + 1, len(holder.members))), (name, copy))
+    twin = random.choice((member, Node("scalar", random.choice(_VALUES)), random.choice(tree.all())))
+    holder.members.insert(random.choice((index, index + 1, len(holder.members))), (name, deepcopy(twin)))
     return _brief(name or member.text())
 
 
@@ -179,9 +180,7 @@ def _replace(tree: Node, random: Random) -> str:
     index = random.randrange(len(holder.members))
     name, member = holder.members[index]
     values = random.choice((_VALUES, _NUMBERS, _STRINGS))
-    new = random.choice((Node("scalar", random.choice(values)), random.choice(tree.all())))
-    if any(node is holder for node in new.all()):
-        new = Node("scalar", random.choice(values))
+    new = deepcopy(random.choice((Node("scalar", random.choice(values)), random.choice(tree.all()))))
     holder.members[index] = (name, new)
     return f"{_brief(name or member.text())} by {_brief(new.text())}"
 

@@ -2,7 +2,7 @@
 
 import base64
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final, final
@@ -32,12 +32,12 @@ class Mutation:
     case: Case
 
 
-def mutation(seed: int, number: int) -> Mutation:
-    """Return the mutation with this number of the run with this seed."""
+def mutation(seed: int, number: int, kinds: Sequence[str] = ()) -> Mutation:
+    """Return the mutation with this number of the run with this seed, of one of these kinds or of any."""
     random = Random(f"{seed}:{number}")  # noqa: S311 - it chooses tests, not secrets
     start = _start(random)
     role = random.choice(_ROLES)
-    kind = random.choice(tuple(_KINDS_OF_CHANGE))
+    kind = random.choice(tuple(kinds) or KINDS_OF_CHANGE)
     said: list[str] = []
 
     def step(stage: Stage) -> None:
@@ -213,3 +213,4 @@ _KINDS_OF_CHANGE: Final[dict[str, Callable[[SignedRepository, str, Random], Any]
     "key-material": _key_material,
     "certificate-form": _certificate_form,
 }
+KINDS_OF_CHANGE: Final = tuple(_KINDS_OF_CHANGE)

@@ -140,6 +140,7 @@ def _certificates() -> list[Case]:
         case("secp256k1", REFUSE, leaf(kind="secp256k1")),
         case("code-signing-usage", ACCEPT, leaf(usages=(CODE_SIGNING,))),
         case("unknown-critical-extension", ACCEPT, leaf(critical="1.2.3.4.5")),
+        case("malformed-known-extension", ACCEPT, leaf(critical="2.5.29.54"), stricter="certificate-parsing"),
         case("no-signing-key-usage", ACCEPT, leaf(certificate_signing=False)),
         case("basic-constraints-false", ACCEPT, leaf(authority=False)),
         case("only-a-ca", REFUSE, leaf(authority=True, certificate_signing=True)),
@@ -269,7 +270,7 @@ def _der() -> list[Case]:
     ]
 
 
-_DER_REASONS: Final = {"version-1": "certificate-versions", "version-2": "certificate-versions"}
+_DER_REASONS: Final = {"version-1": "certificate-parsing", "version-2": "certificate-parsing"}
 
 
 def _without_signature(der: bytes) -> bytes:
