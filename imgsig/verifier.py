@@ -1,6 +1,7 @@
 """The engine: from a reference and a policy to a verdict."""
 
 import logging
+import os
 import pickle
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -93,6 +94,7 @@ class Verifier:
         self._memory = Memory()
         self._clock = clock
         self._pool: ThreadPoolExecutor | None = None
+        self._pool_process = 0
         self._pool_lock = threading.Lock()
 
     def verify(
@@ -302,7 +304,8 @@ class Verifier:
 
     def _own_pool(self) -> ThreadPoolExecutor:
         with self._pool_lock:
-            if self._pool is None:
+            if self._pool is None or self._pool_process != os.getpid():  # threads do not survive a fork
+                self._pool_process = os.getpid()
                 self._pool = ThreadPoolExecutor(MAX_ASYNC_WORKERS, thread_name_prefix="imgsig")
             return self._pool
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import pickle
 import threading
 from collections.abc import Iterator
@@ -229,3 +230,18 @@ def test_other_logins_share_the_memory_and_no_update(verifier: Verifier, reposit
         assert other._sources is not one._sources
         other.close()
         assert one._sources is not None
+
+
+def test_a_forked_child_awaits_verdicts_on_threads_of_its_own(
+    verifier: Verifier, repositories: list[SignedRepository]
+) -> None:
+    reference = f"{repositories[0].name}:v1"
+    assert asyncio.run(verifier.evaluate_async(reference)).code is Code.OK
+    read, write = os.pipe()
+    if not (child := os.fork()):
+        os.write(write, asyncio.run(verifier.evaluate_async(reference)).code.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(read, 100) == b"ok"
+    os.close(read)
+    os.close(write)
