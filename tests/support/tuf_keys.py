@@ -29,7 +29,7 @@ class TufKey:
     keytype: str
     scheme: str
     public: str
-    extra: Json = field(default_factory=dict)
+    extra: Json = field(default_factory=dict, hash=False)
     """Members beside those that every key has."""
     claimed_id: str = ""
     """The id under which it is listed and signs, instead of its hash."""

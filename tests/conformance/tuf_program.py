@@ -1,0 +1,199 @@
+"""What ``tuf_client`` does: the update of `imgsig.tuf`, with metadata in plain files, and downloads of targets.
+
+Only the files and the downloads are its own; what is verified, and how, is what verifying an image does.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, NoReturn, final
+from urllib.parse import quote, unquote
+
+from imgsig.authority import Question
+from imgsig.errors import ImgsigError
+from imgsig.limits import Deadline, Limits
+from imgsig.remembering import Remembered, answer_by_memory
+from imgsig.sections import RootFile
+from imgsig.trust import Evidence, Stored, Trust
+from imgsig.tuf.client import learn
+from imgsig.tuf.search import Search
+from imgsig.tuf.settings import Tuf
+from imgsig.tuf.update import Update
+from imgsig.verdict import Checks
+
+_NAME: Final = "tuf.example.com/conformance"
+_TIMEOUT_SECONDS: Final = 60.0
+_ROOT: Final = "root.json"
+_NOWHERE: Final = "https://tuf.example.com"
+
+
+class DownloadError(Exception):
+    """A target could not be had as it is listed."""
+
+
+@final
+class MetadataFolder:
+    """Trusted metadata as ``ROLE.json``, the way that other clients keep it. Implements ``imgsig.authority.State``.
+
+    There are no version floors beside the documents: those found here are verified again, and are the floors then.
+    """
+
+    remembers = True
+
+    def __init__(self, path: Path) -> None:
+        """Keep metadata in the folder `path`."""
+        self._path = path
+
+    def load(self, system: str, name: str, *, deadline: Deadline) -> Stored:
+        """Return the documents that are there."""
+        bodies = {_role_of(file): file.read_bytes() for file in sorted(self._path.glob("*.json"))}
+        root = bodies.pop("root")
+        evidence = Evidence(RootFile.kind, (sha256(root).hexdigest(),))
+        now = datetime.now(UTC)
+        return Stored("files", Trust(root, evidence, {}, bodies, _NOWHERE, now, now))
+
+    def generation(self, system: str, name: str) -> str:
+        """Return a constant: nobody else uses the folder."""
+        return "files"
+
+    def commit(self, system: str, name: str, trust: Trust, *, expected: str, deadline: Deadline) -> Stored:
+        """Write the documents that are new."""
+        for role, body in {**trust.documents, "root": trust.root}.items():
+            self.write(f"{quote(role, safe='')}.json", body)
+        return Stored(expected, trust)
+
+    def write(self, name: str, body: bytes) -> None:
+        """Write one file, whole."""
+        file = self._path / name
+        if not file.exists() or file.read_bytes() != body:
+            temporary = file.with_name(f"{name}.new")
+            temporary.write_bytes(body)
+            temporary.replace(file)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line says, and return the exit status."""
+    options = _parser().parse_args(arguments)
+    folder = MetadataFolder(options.metadata_dir)
+    try:
+        if options.command == "init":
+            options.metadata_dir.mkdir(parents=True, exist_ok=True)
+            _init(options.root.read_bytes(), folder)
+        else:
+            _update(options, folder)
+    except (ImgsigError, DownloadError, OSError) as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 1
+    return 0
+
+
+def _init(root: bytes, folder: MetadataFolder) -> None:
+    from imgsig.memory import Memory  # noqa: PLC0415 - only here
+    from imgsig.tuf.rules import Rules  # noqa: PLC0415
+    from imgsig.tuf.trusted import TrustedSet  # noqa: PLC0415
+
+    TrustedSet(root, {}, Rules(datetime.now(UTC), Limits(), Memory()))
+    folder.write(_ROOT, root)
+
+
+def _update(options: argparse.Namespace, folder: MetadataFolder) -> None:
+    from imgsig.transport import HttpSources  # noqa: PLC0415 - init makes no request
+
+    root = folder.load("tuf", _NAME, deadline=Deadline(_TIMEOUT_SECONDS)).trust
+    settings = Tuf(anchor=RootFile(b"" if root is None else root.root), metadata_url=options.metadata_url)
+    with HttpSources() as sources:
+        question = Question(
+            name=_NAME,
+            tag="",
+            digest="",
+            at=datetime.now(UTC),
+            source=sources.open(settings.endpoint(_NAME)),
+            live=True,
+            state=folder,
+            deadline=Deadline(_TIMEOUT_SECONDS),
+            limits=Limits(),
+        )
+
+        def attempt(remembered: Remembered, checks: Checks) -> None:
+            update = Update(question, settings, remembered)
+            learn(update, remembered, checks, lambda search: _download_all(options, search, update))
+
+        answer_by_memory(question, settings.system, Checks(), attempt, max_stale_seconds=0)
+
+
+def _download_all(options: argparse.Namespace, search: Search, update: Update) -> None:
+    if options.command != "download":
+        return
+    consistent = bool(update.trusted.root.model.consistent_snapshot)
+    for path in options.target_name:
+        found = search.find(path)
+        if found is None:
+            msg = f"no role lists {path!r}"
+            raise DownloadError(msg)
+        _download(found.target, options, consistent=consistent)
+
+
+def _download(target: object, options: argparse.Namespace, *, consistent: bool) -> None:
+    from imgsig.tuf.model import LengthOrHashMismatchError, TargetFile  # noqa: PLC0415 - only here
+
+    if not isinstance(target, TargetFile):
+        raise TypeError(target)
+    place = options.target_dir / quote(target.path, safe="")
+    try:
+        if place.exists():
+            target.verify_length_and_hashes(place.read_bytes())
+            return
+    except LengthOrHashMismatchError:
+        pass
+    path = target.path
+    if consistent:
+        folder, slash, file = path.rpartition("/")
+        path = f"{folder}{slash}{next(iter(target.hashes.values()))}.{file}"
+    body = _fetch(f"{options.target_base_url.rstrip('/')}/{path}", target.length)
+    try:
+        target.verify_length_and_hashes(body)
+    except LengthOrHashMismatchError as error:
+        raise DownloadError(str(error)) from error
+    options.target_dir.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(body)
+
+
+def _fetch(url: str, length: int) -> bytes:
+    """Return what is at `url`, one byte more than `length` at most: images are pulled by others, never by imgsig."""
+    import requests  # noqa: PLC0415 - for downloads alone
+
+    try:
+        with requests.get(url, timeout=_TIMEOUT_SECONDS, stream=True) as answer:
+            answer.raise_for_status()
+            return answer.raw.read(length + 1)
+    except requests.RequestException as error:
+        raise DownloadError(str(error)) from error
+
+
+def _role_of(file: Path) -> str:
+    return unquote(file.name.removesuffix(".json"))
+
+
+@final
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """End with 1: suites know no other failure."""
+        self.exit(1, f"{message}{os.linesep}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="tuf_client")
+    parser.add_argument("--metadata-url", default=_NOWHERE)
+    parser.add_argument("--metadata-dir", type=Path, required=True)
+    parser.add_argument("--target-name", action="append", default=[])
+    parser.add_argument("--target-dir", type=Path)
+    parser.add_argument("--target-base-url", default="")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("init").add_argument("root", type=Path)
+    commands.add_parser("refresh")
+    commands.add_parser("download")
+    return parser
