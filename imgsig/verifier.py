@@ -315,8 +315,8 @@ class Verifier:
 
     def _moment(self, at: datetime | None) -> datetime:
         if at is None:
-            return self._clock().astimezone(UTC)
-        if self._sources.live:
+            at = self._clock()
+        elif self._sources.live:
             msg = "a time can be asked about only with an archive: a server answers for now"
             raise UsageError(msg)
         if at.tzinfo is None or at.utcoffset() is None:
