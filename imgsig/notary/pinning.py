@@ -64,7 +64,10 @@ def acceptable_root_keys(root: Root, name: str, at: datetime, limits: Limits) ->
         if fault is not None:
             faults.append(fault)
             continue
-        keys += _encoded(certificates[0], [one for one in certificates[1:] if one.fault(at) is None])
+        encoded = _encoded(certificates[0], [one for one in certificates[1:] if one.fault(at) is None])
+        if not encoded:
+            faults.append("a certificate's key is neither ECDSA nor RSA, and cannot sign a root")
+        keys += encoded
     if not keys:
         why = "; ".join(faults[:_SHOWN_KEYS]) or "the root role has no key"
         msg = f"no key of the root role can be used for {quote(name)}: {why}"
