@@ -3,24 +3,32 @@
 Spec: docs/notary-v1.md, "The update"; DESIGN decisions 4, 7, 8 and 10 in docs/decisions.md.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import final
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, final
 
 from imgsig.authority import Question
 from imgsig.codes import Code
 from imgsig.errors import RejectedError, VerificationError
 from imgsig.limits import Deadline, Limits
+from imgsig.memory import Memory
 from imgsig.notary.answer import answer
 from imgsig.notary.capture import capture_documents
 from imgsig.notary.choice import Tree
+from imgsig.notary.outlook import outlook_of
+from imgsig.notary.roots import RootRules
 from imgsig.notary.settings import FirstUse, Notary
 from imgsig.notary.trusted import TrustedSet
 from imgsig.notary.update import Start, Update
+from imgsig.outlook import Outlook
 from imgsig.remembering import Remembered, answer_by_memory
 from imgsig.source import Source
 from imgsig.trust import Evidence, Trust
 from imgsig.verdict import Attestation, Checks
+
+_CONFIRMED_FOR: Final = timedelta(milliseconds=20)
+"""How long a look at the state's generation serves for more tags of a shared update: about as long as one answer takes
+to reach whoever asked."""
 
 
 @final
@@ -36,6 +44,8 @@ class _Done:
     fresh: bool
     known_since: datetime | None
     generation: str
+    confirmed_at: datetime
+    """When it was last seen that no other process has learnt more."""
     audience: object
     """Held, so that no other audience gets its identity while the update is shared."""
 
@@ -85,6 +95,10 @@ class NotaryAuthority:
         """Fetch every document of the name from `source`, verifying none. See `imgsig.authority.Authority`."""
         capture_documents(source, deadline=deadline, limits=limits)
 
+    def outlook(self, trust: Trust, name: str, *, at: datetime, limits: Limits) -> Outlook:
+        """Return what the verified `trust` will come to. See `imgsig.authority.Authority`."""
+        return outlook_of(trust, self._settings, RootRules(name, at, limits, Memory()))
+
     def _attest(self, question: Question, remembered: Remembered, checks: Checks) -> Attestation:
         recent = self._recent(question, remembered)
         done = self._update(question, remembered, checks) if recent is None else recent
@@ -114,7 +128,9 @@ class NotaryAuthority:
             return None
         if done.generation != remembered.generation:
             return None
-        remembered.confirm()
+        if not timedelta() <= question.at - done.confirmed_at <= _CONFIRMED_FOR:
+            remembered.confirm()
+            question.memory.put(self._shared(question), 1, replace(done, confirmed_at=question.at))
         return done
 
     def _shared(self, question: Question) -> tuple[object, ...]:
@@ -147,6 +163,7 @@ class NotaryAuthority:
             fresh=question.live and not update.is_stale,
             known_since=trust.known_since if question.state is not None else None,
             generation=remembered.generation,
+            confirmed_at=question.at,
             audience=question.audience,
         )
         if question.max_update_age_seconds > 0 and done.fresh:

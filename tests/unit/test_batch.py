@@ -7,6 +7,7 @@ import pickle
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -102,6 +103,8 @@ def test_a_shared_update_is_given_up_when_another_process_has_learnt_more(
     verifier: Verifier, repositories: list[SignedRepository]
 ) -> None:
     repository = repositories[0]
+    times = itertools.count()
+    verifier._clock = lambda: repository.now + timedelta(milliseconds=21 * next(times))
     reference = f"{repository.name}:v1"
     verdicts = verifier.evaluate_many(itertools.repeat(reference, 50), workers=1)
     first = next(verdicts)
