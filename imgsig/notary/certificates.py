@@ -129,6 +129,7 @@ def first_certificate(text: bytes) -> ParsedCertificate:
     return parse_certificate(block.content)
 
 
+@lru_cache(maxsize=_PARSED)
 def parse_bundle(text: bytes, max_certificates: int) -> tuple[ParsedCertificate, ...]:
     """Return the certificates of a root key: the leaf, then its intermediates.
 
