@@ -7,6 +7,7 @@ from typing import Protocol, final
 
 from imgsig.limits import Deadline, Limits
 from imgsig.memory import Memory
+from imgsig.outlook import Outlook
 from imgsig.source import Endpoint, Source
 from imgsig.trust import Stored, Trust
 from imgsig.verdict import Attestation, Checks
@@ -103,4 +104,11 @@ class Authority(Protocol):
 
         Raises:
             VerificationError: a document that the metadata names could not be fetched.
+        """
+
+    def outlook(self, trust: Trust, name: str, *, at: datetime, limits: Limits) -> Outlook:
+        """Return what `trust` in the signed `name`, which this authority has verified, will come to after `at`.
+
+        Raises:
+            RejectedError: its root cannot be used any more at `at`.
         """

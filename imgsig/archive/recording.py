@@ -4,22 +4,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Final, final
+from typing import final
 
 from imgsig.archive.capture import CapturedFile, CapturedName, describe_fault
 from imgsig.archive.places import is_name_or_path
 from imgsig.archive.wanted import Wanted
-from imgsig.authority import Question
 from imgsig.codes import Code
 from imgsig.errors import InconclusiveError, RejectedError, VerificationError
 from imgsig.limits import Deadline, Limits
+from imgsig.rehearsal import rehearse
 from imgsig.source import DocumentMissingError, Source, SourceEvidence, Sources
 from imgsig.state.memory import MemoryState
 from imgsig.strictjson import quote
-from imgsig.verdict import Checks
-
-_NOBODYS_DIGEST: Final = f"sha256:{'0' * 64}"
-"""Asking for it goes through every check of the metadata, and ends in `Code.DIGEST_NOT_SIGNED` when all hold."""
 
 
 @final
@@ -65,27 +61,17 @@ def record_name(
 def _fault_of(
     wanted: Wanted, source: Source, at: datetime, deadline: Deadline, limits: Limits
 ) -> VerificationError | None:
-    """Return why the documents do not verify by the settings alone, as if nothing had been trusted before."""
-    question = Question(
-        name=wanted.name,
-        tag="",
-        digest=_NOBODYS_DIGEST,
-        at=at,
-        source=source,
-        live=False,
-        state=MemoryState(),
-        deadline=deadline,
-        limits=limits,
+    """Return why the documents do not verify by the settings alone, as if nothing had been trusted before.
+
+    Raises:
+        InconclusiveError: that cannot be told.
+    """
+    fault = rehearse(
+        wanted.authority, wanted.name, source=source, state=MemoryState(), at=at, deadline=deadline, limits=limits
     )
-    try:
-        wanted.authority.attest(question, Checks())
-    except RejectedError as error:
-        return None if error.code is Code.DIGEST_NOT_SIGNED else error
-    except InconclusiveError as error:
-        if error.code is not Code.MISSING_METADATA:
-            raise
-        return error
-    return None
+    if isinstance(fault, InconclusiveError) and fault.code is not Code.MISSING_METADATA:
+        raise fault
+    return fault
 
 
 @final

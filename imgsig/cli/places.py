@@ -6,7 +6,7 @@ A login is used only where the user has named the server by one of the first two
 from argparse import Namespace
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Literal, Self, final
 
 from imgsig.cli.policy_file import load_policy_if_any
 from imgsig.environment import Environment
@@ -14,7 +14,7 @@ from imgsig.errors import PolicyError, UsageError
 from imgsig.notary.settings import FirstUse, Notary
 from imgsig.policy import Policy, Rule, SectionSettings
 from imgsig.reference import parse_reference
-from imgsig.source import Endpoint, Source, Sources
+from imgsig.source import Endpoint, Source
 
 
 @final
@@ -79,7 +79,7 @@ class PlacedSources:
         """Return the source of the endpoint of one of the places."""
         return self._by_login[self._logged_in[endpoint]].open(endpoint)
 
-    def __enter__(self) -> Sources:
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 

@@ -9,6 +9,8 @@ from imgsig.errors import ImgsigError, VerificationError
 
 USAGE: Final = 2
 """The call or the configuration is wrong."""
+FOUND: Final = 10
+"""A diagnosis has found something."""
 UNDELIVERED: Final = 11
 """The answer could not be written: as good as none."""
 INTERRUPTED: Final = 130

@@ -4,7 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,10 @@ from imgsig.codes import Code
 from imgsig.errors import InconclusiveError, RejectedError, UsageError, VerificationError
 from imgsig.limits import Deadline, Limits
 from imgsig.notary.settings import FirstUse, Notary, RootKeys
+from imgsig.outlook import Outlook
 from imgsig.policy import load_authority
 from imgsig.source import Endpoint, Source
+from imgsig.trust import Trust
 from imgsig.verdict import Attestation, Checks
 from tests.support.archives import bend, files_of, pinned, save, verifier, wanted
 from tests.support.forks import as_ordinary_user, ordinary_folder
@@ -270,6 +272,9 @@ class Scripted:
         self.lengths += [len(source.fetch(path, max_bytes=10**6, deadline=deadline)) for path in self._paths]
         assert source.evidence.kind == "server"
 
+    def outlook(self, trust: Trust, name: str, *, at: datetime, limits: Limits) -> Outlook:
+        raise NotImplementedError
+
     def attest(self, question: Question, checks: Checks) -> Attestation:
         for path in self._paths:
             question.source.fetch(path, max_bytes=10**6, deadline=question.deadline)
@@ -301,6 +306,9 @@ class Hesitant:
         with pytest.raises(RejectedError, match="larger") as caught:
             source.fetch("root.json", max_bytes=length - 1, deadline=deadline)
         assert caught.value.code is Code.LIMIT_EXCEEDED
+
+    def outlook(self, trust: Trust, name: str, *, at: datetime, limits: Limits) -> Outlook:
+        raise NotImplementedError
 
     def attest(self, question: Question, checks: Checks) -> Attestation:
         question.source.fetch("root.json", max_bytes=10, deadline=question.deadline)
