@@ -3,23 +3,22 @@
 Spec: docs/tuf.md, "The update"; decisions 4, 7, 8 and 10 in docs/decisions.md.
 """
 
-from collections.abc import Callable
-from typing import TypeVar, final
+from datetime import datetime
+from typing import final
 
 from imgsig.authority import Question
 from imgsig.codes import Code
-from imgsig.errors import VerificationError
 from imgsig.limits import Deadline, Limits
+from imgsig.outlook import Outlook
 from imgsig.remembering import Remembered, answer_by_memory
 from imgsig.source import Source
+from imgsig.trust import Trust
 from imgsig.tuf.answer import answer, ask, target_path
 from imgsig.tuf.capture import capture_documents
-from imgsig.tuf.search import Search
+from imgsig.tuf.outlook import outlook_of
 from imgsig.tuf.settings import Tuf
-from imgsig.tuf.update import Update
+from imgsig.tuf.update import Update, learn
 from imgsig.verdict import Attestation, Checks
-
-_T = TypeVar("_T")
 
 
 @final
@@ -57,6 +56,10 @@ class TufAuthority:
         """Fetch every document of the repository from `source`. See `imgsig.authority.Authority`."""
         capture_documents(source, self._settings.anchor, deadline=deadline, limits=limits)
 
+    def outlook(self, trust: Trust, name: str, *, at: datetime, limits: Limits) -> Outlook:  # noqa: ARG002 - the protocol's
+        """Return what the verified `trust` will come to. See `imgsig.authority.Authority`."""
+        return outlook_of(trust, limits)
+
     def _attest(self, question: Question, remembered: Remembered, checks: Checks) -> Attestation:
         path = target_path(question, self._settings)
         update = Update(question, self._settings, remembered)
@@ -76,28 +79,3 @@ class TufAuthority:
             fresh=question.live and not update.is_stale,
             known_since=known_since,
         )
-
-
-def learn(update: Update, remembered: Remembered, checks: Checks, ask_for: Callable[[Search], _T]) -> _T:
-    """Return what `ask_for` finds once `update` is done, and remember what was learnt, also if either fails.
-
-    Raises:
-        VerificationError: as `Update.refresh`, `ask_for` and `Remembered.keep` do.
-    """
-    try:
-        update.refresh()
-        found = ask_for(update.search)
-    except VerificationError as fault:
-        _copy_checks(update, checks)
-        remembered.keep_progress(update.learnt(), fault, is_stale=update.is_stale)
-        raise
-    _copy_checks(update, checks)
-    learnt = update.learnt()
-    if learnt is not None:
-        remembered.keep(learnt, is_stale=update.is_stale)
-    return found
-
-
-def _copy_checks(update: Update, checks: Checks) -> None:
-    if update.has_begun:
-        checks.extend(update.trusted.checks)

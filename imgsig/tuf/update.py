@@ -9,7 +9,7 @@ from typing import TypeVar, final
 
 from imgsig.authority import Question
 from imgsig.codes import Code
-from imgsig.errors import InconclusiveError, RejectedError
+from imgsig.errors import InconclusiveError, RejectedError, VerificationError
 from imgsig.remembering import Remembered, standing
 from imgsig.sections import RootFile
 from imgsig.source import OutageError
@@ -22,6 +22,7 @@ from imgsig.tuf.rules import Rules
 from imgsig.tuf.search import Search
 from imgsig.tuf.settings import Tuf, anchor_sha256, still_satisfies
 from imgsig.tuf.trusted import TrustedSet
+from imgsig.verdict import Checks
 
 _T = TypeVar("_T")
 
@@ -242,3 +243,28 @@ class Update:
 def _cannot_stand_in(fault: RejectedError) -> InconclusiveError:
     msg = f"the server cannot be reached and the stored trust data cannot stand in: {fault}"
     return InconclusiveError(msg, code=Code.STALE, subject=fault.subject)
+
+
+def learn(update: Update, remembered: Remembered, checks: Checks, ask_for: Callable[[Search], _T]) -> _T:
+    """Return what `ask_for` finds once `update` is done, and remember what was learnt, also if either fails.
+
+    Raises:
+        VerificationError: as `Update.refresh`, `ask_for` and `Remembered.keep` do.
+    """
+    try:
+        update.refresh()
+        found = ask_for(update.search)
+    except VerificationError as fault:
+        _copy_checks(update, checks)
+        remembered.keep_progress(update.learnt(), fault, is_stale=update.is_stale)
+        raise
+    _copy_checks(update, checks)
+    learnt = update.learnt()
+    if learnt is not None:
+        remembered.keep(learnt, is_stale=update.is_stale)
+    return found
+
+
+def _copy_checks(update: Update, checks: Checks) -> None:
+    if update.has_begun:
+        checks.extend(update.trusted.checks)

@@ -6,7 +6,7 @@ Only the files and the downloads are its own; what is verified, and how, is what
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -19,15 +19,15 @@ from imgsig.limits import Deadline, Limits
 from imgsig.remembering import Remembered, answer_by_memory
 from imgsig.sections import RootFile
 from imgsig.trust import Evidence, Stored, Trust
-from imgsig.tuf.client import learn
 from imgsig.tuf.search import Search
 from imgsig.tuf.settings import Tuf
-from imgsig.tuf.update import Update
+from imgsig.tuf.update import Update, learn
 from imgsig.verdict import Checks
 
 _NAME: Final = "tuf.example.com/conformance"
 _TIMEOUT_SECONDS: Final = 60.0
 _ROOT: Final = "root.json"
+_LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _NOWHERE: Final = "https://tuf.example.com"
 
 
@@ -53,8 +53,7 @@ class MetadataFolder:
         bodies = {_role_of(file): file.read_bytes() for file in sorted(self._path.glob("*.json"))}
         root = bodies.pop("root")
         evidence = Evidence(RootFile.kind, (sha256(root).hexdigest(),))
-        now = datetime.now(UTC)
-        return Stored("files", Trust(root, evidence, {}, bodies, _NOWHERE, now, now))
+        return Stored("files", Trust(root, evidence, {}, bodies, _NOWHERE, _LONG_AGO, _LONG_AGO))
 
     def generation(self, system: str, name: str) -> str:
         """Return a constant: nobody else uses the folder."""
@@ -75,32 +74,36 @@ class MetadataFolder:
             temporary.replace(file)
 
 
-def main(arguments: Sequence[str]) -> int:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def main(arguments: Sequence[str], *, clock: Callable[[], datetime] = _now) -> int:
     """Do what the command line says, and return the exit status."""
     options = _parser().parse_args(arguments)
     folder = MetadataFolder(options.metadata_dir)
     try:
         if options.command == "init":
             options.metadata_dir.mkdir(parents=True, exist_ok=True)
-            _init(options.root.read_bytes(), folder)
+            _init(options.root.read_bytes(), folder, clock())
         else:
-            _update(options, folder)
+            _update(options, folder, clock())
     except (ImgsigError, DownloadError, OSError) as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
     return 0
 
 
-def _init(root: bytes, folder: MetadataFolder) -> None:
+def _init(root: bytes, folder: MetadataFolder, now: datetime) -> None:
     from imgsig.memory import Memory  # noqa: PLC0415 - only here
     from imgsig.tuf.rules import Rules  # noqa: PLC0415
     from imgsig.tuf.trusted import TrustedSet  # noqa: PLC0415
 
-    TrustedSet(root, {}, Rules(datetime.now(UTC), Limits(), Memory()))
+    TrustedSet(root, {}, Rules(now, Limits(), Memory()))
     folder.write(_ROOT, root)
 
 
-def _update(options: argparse.Namespace, folder: MetadataFolder) -> None:
+def _update(options: argparse.Namespace, folder: MetadataFolder, now: datetime) -> None:
     from imgsig.transport import HttpSources  # noqa: PLC0415 - init makes no request
 
     root = folder.load("tuf", _NAME, deadline=Deadline(_TIMEOUT_SECONDS)).trust
@@ -110,7 +113,7 @@ def _update(options: argparse.Namespace, folder: MetadataFolder) -> None:
             name=_NAME,
             tag="",
             digest="",
-            at=datetime.now(UTC),
+            at=now,
             source=sources.open(settings.endpoint(_NAME)),
             live=True,
             state=folder,
