@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.command import Desk, Ran
-from tests.support.repository import NAME, Reply, SignedRepository
+from tests.support.repository import METADATA_NOT_FOUND, NAME, Reply, SignedRepository
 from tests.support.root_certificates import CertificateForm, root_key
 from tests.support.static_server import StaticServer
 
@@ -121,7 +121,7 @@ BENDS: dict[str, Callable[[SignedRepository], None]] = {
     "subject": evil_subject,
     "html": evil_answer(status=200, body=b"<html>" + EVIL.encode(), headers=(("Content-Type", "text/html"),)),
     "404": evil_answer(status=404, body=EVIL.encode()),
-    "notary's 404": evil_answer(status=404, body=b'{"errors":[{"code":"METADATA_NOT_FOUND","message":"' + EVIL.encode()),
+    "404 of notary": evil_answer(status=404, body=METADATA_NOT_FOUND + EVIL.encode()),
     "500": evil_answer(status=500, body=EVIL.encode(), headers=(("Content-Type", HEADER),)),
     "redirect": evil_answer(status=302, headers=(("Location", f"http://evil.example.com/{HEADER}"),)),
     "challenge": evil_answer(
