@@ -10,19 +10,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import final
+from typing import Final, final
 
 from imgsig.authority import State
 from imgsig.errors import PolicyError, UsageError
 from imgsig.faults import shown, shown_path
-from imgsig.limits import DEFAULT_TIMEOUT_SECONDS
+from imgsig.limits import DEFAULT_TIMEOUT_SECONDS, Deadline
 from imgsig.policy import Policy
 from imgsig.state import FolderState
 from imgsig.transport import Credentials, HttpSources, Proxies, Server
+from imgsig.transport.docker_client import fetch_client_version
 from imgsig.transport.docker_credentials import DockerCredentials
 from imgsig.transport.docker_tls import load_docker_servers
 from imgsig.verdict import VerifiedImage
 from imgsig.verifier import Verifier
+
+_FALSE: Final = frozenset({"", "0", "f", "F", "false", "FALSE", "False"})
+"""What turns Docker Content Trust off.
+
+Spec: docker/cli, trust.go:Enabled, and Go's strconv.ParseBool.
+"""
 
 
 @final
@@ -32,7 +39,8 @@ class Environment:
 
     The variables: ``IMGSIG_POLICY``, ``IMGSIG_STATE``, ``DOCKER_CONFIG``, ``DOCKER_CONTENT_TRUST_SERVER``,
     ``http_proxy``, ``https_proxy`` and ``no_proxy`` in both cases, ``SSL_CERT_FILE``, ``NO_COLOR``, ``HOME``, ``PATH``,
-    ``XDG_CONFIG_HOME`` and ``XDG_STATE_HOME``. An empty one counts as unset. The others are not looked at; they are
+    ``XDG_CONFIG_HOME`` and ``XDG_STATE_HOME``, and for a diagnosis alone ``DOCKER_CONTENT_TRUST``. An empty one counts
+    as unset. The others are not looked at; they are
     only handed on, with these, to the credential helpers that the user's Docker configuration names.
     """
 
@@ -84,6 +92,21 @@ class Environment:
     def wants_color(self) -> bool:
         """Whether the user has nothing against colours on a terminal (``NO_COLOR``)."""
         return not self._variables.get("NO_COLOR")
+
+    @property
+    def wants_content_trust(self) -> bool:
+        """Whether Docker is told to verify what it pulls (``DOCKER_CONTENT_TRUST``), as old clients understood it."""
+        return self._variables.get("DOCKER_CONTENT_TRUST", "") not in _FALSE
+
+    def docker_client_version(self, *, deadline: Deadline) -> str:
+        """Return the version of the Docker client in ``PATH``; empty if there is none.
+
+        Raises:
+            ValueError: it did not tell one.
+            OSError: it could not be run.
+            InconclusiveError: it did not answer in time (``deadline``).
+        """
+        return fetch_client_version(self._variables.get("PATH", ""), deadline=deadline)
 
     @staticmethod
     def now() -> datetime:
@@ -244,7 +267,14 @@ def default_verifier() -> Verifier:
     return read_environment().verifier()
 
 
-def verify(ref: str, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> VerifiedImage:
+def verify(
+    ref: str,
+    *,
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    check_registry: bool = False,
+    require_tag_current: bool = False,
+    platform: str | None = None,
+) -> VerifiedImage:
     """Return the verified image that `ref` names, by the user's own configuration.
 
     Each call reads the configuration anew; for many references keep one `default_verifier`.
@@ -252,6 +282,9 @@ def verify(ref: str, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> Ver
     Args:
         ref: an image reference as Docker understands it; no tag means ``latest``.
         timeout_seconds: the most that the call may take once the configuration is read.
+        check_registry: fetch the manifest from the registry by its signed digest and hash it.
+        require_tag_current: refuse if the registry's tag does not stand for it; implies `check_registry`.
+        platform: prove that one manifest of this platform (``linux/arm64``) belongs to it; implies `check_registry`.
 
     Raises:
         RejectedError: it was checked and must not be used; ``verdict`` says why.
@@ -261,4 +294,10 @@ def verify(ref: str, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> Ver
         UsageError: the call or another part of the configuration is wrong.
     """
     with default_verifier() as verifier:
-        return verifier.verify(ref, timeout_seconds=timeout_seconds)
+        return verifier.verify(
+            ref,
+            timeout_seconds=timeout_seconds,
+            check_registry=check_registry,
+            require_tag_current=require_tag_current,
+            platform=platform,
+        )

@@ -33,8 +33,11 @@ def faults_of_place(path: Path) -> tuple[str, ...]:
 
 def is_writable(folder: Path) -> bool:
     """Return whether the user may write to `folder`, or make it if it is not there yet."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
+    try:
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+    except OSError:  # a folder above it may not even be looked into
+        return False
     return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
 
 

@@ -15,6 +15,10 @@ _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|
 _MICROSECONDS: Final = 7
 """Characters of a fraction that are kept, with its point."""
 
+_DEFAULT_DAYS: Final = 90
+"""How far ahead a diagnosis looks: as long as it takes to find the person who keeps a root key."""
+_MAX_DAYS: Final = 36500
+
 _STATUSES: Final = """\
 exit status:
   0 verified, or done   2 wrong usage or configuration   10 rejected: must not be used
@@ -37,6 +41,7 @@ examples:
   imgsig verify --policy policy.toml --explain alpine:3.20
   imgsig verify --json app:1 app:2 | jq -r .code
   imgsig verify --from references.txt
+  imgsig verify --platform linux/arm64 registry.example.com/team/app:1.4
   imgsig verify --archive saved/ --at 2026-12-01T00:00:00Z registry.example.com/team/app:1.4
 
 {_STATUSES}"""
@@ -55,6 +60,18 @@ not verify now is kept as well, and marked.
 examples:
   imgsig archive registry.example.com/team/app alpine -o saved/
   imgsig verify --archive saved/ registry.example.com/team/app:1.4
+"""
+_DOCTOR: Final = """\
+Looks at the policy, at what is remembered, and at the servers of every name that the policy spells out or you
+name here, and tells what will make a verification fail or protects less than it seems to.
+
+examples:
+  imgsig doctor
+  imgsig doctor --days 180 registry.example.com/team/app alpine
+  imgsig doctor --json --ignore rule_unused | jq -r .what
+
+exit status:
+  0 there is nothing to tell   2 wrong usage or configuration   10 there is
 """
 _POLICY_CHECK: Final = """\
 Tells every fault of a policy file, each with its place, or which rule decides about a reference.
@@ -110,6 +127,7 @@ def make_parser() -> Parser:
     _add_verify(_command(commands, "verify", "verify images and print what to deploy", _VERIFY, "verify"))
     _add_anchor(_command(commands, "anchor", "show the root keys that a server offers for a name", _ANCHOR, "anchor"))
     _add_archive(_command(commands, "archive", "save the trust data of names, to verify later", _ARCHIVE, "archive"))
+    _add_doctor(_command(commands, "doctor", "tell what will fail, or protects less than it seems", _DOCTOR, "doctor"))
     policy = commands.add_parser("policy", help="look at policy files", description="Look at policy files.")
     below = policy.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _add_policy_check(_command(below, "check", "tell every fault of a policy file", _POLICY_CHECK, "policy", "check"))
@@ -165,6 +183,18 @@ def parse_count(text: str) -> int:
     raise argparse.ArgumentTypeError(msg)
 
 
+def parse_days(text: str) -> int:
+    """Return the number of days that `text` says, from 0 to 36500.
+
+    Raises:
+        argparse.ArgumentTypeError: it says none.
+    """
+    if text.isascii() and text.isdigit() and int(text[:6]) <= _MAX_DAYS:
+        return int(text)
+    msg = f"{text[:40]!a} is no number of days from 0 to {_MAX_DAYS}"
+    raise argparse.ArgumentTypeError(msg)
+
+
 def _command(commands: Any, name: str, summary: str, text: str, module: str, run: str = "run") -> Parser:  # noqa: ANN401, PLR0913, PLR0917 - argparse has no public type for it
     description, _, epilog = text.partition("\n\n")
     parser: Parser = commands.add_parser(name, help=summary, description=description, epilog=epilog)
@@ -182,9 +212,16 @@ def _add_verify(parser: Parser) -> None:
     parser.add_argument(
         "--from", dest="file", metavar="FILE", help="verify the references in FILE (- for stdin), a line each, too"
     )
+    _add_workers(parser, "verify")
     parser.add_argument(
-        "--workers", metavar="N", type=parse_count, default=DEFAULT_WORKERS,
-        help="verify so many at once (default: %(default)d)",
+        "--check-registry", action="store_true", help="fetch the manifest from the registry by its signed digest, too"
+    )
+    parser.add_argument(
+        "--require-tag-current", action="store_true", help="refuse if the registry's tag stands for something else"
+    )
+    parser.add_argument(
+        "--platform", metavar="OS/ARCH",
+        help="print the one manifest in the signed index for this platform, such as linux/arm64",
     )
     _add_timeout(parser, "for each image")
     _add_json(parser, "print one verdict a line as JSON, whatever it is")
@@ -207,6 +244,23 @@ def _add_archive(parser: Parser) -> None:
     _add_policy(parser, "look there for the servers of names that a rule covers")
     _add_timeout(parser, "for each name")
     _add_json(parser, "print the archive's id and what it holds as JSON")
+
+
+def _add_doctor(parser: Parser) -> None:
+    parser.add_argument("names", metavar="NAME", nargs="*", help="an image to look at too; a tag makes no difference")
+    _add_server(parser)
+    _add_policy(parser)
+    _add_state(parser)
+    parser.add_argument(
+        "--days", metavar="N", type=parse_days, default=_DEFAULT_DAYS,
+        help="tell what ends within so many days (default: %(default)d)",
+    )
+    parser.add_argument(
+        "--ignore", metavar="WORD", action="append", default=[], help="leave out findings of this word; may be repeated"
+    )
+    _add_workers(parser, "look at")
+    _add_timeout(parser, "for each name")
+    _add_json(parser, "print one finding a line as JSON")
 
 
 def _add_policy_check(parser: Parser) -> None:
@@ -242,6 +296,13 @@ def _add_timeout(parser: Parser, extent: str = "for an answer") -> None:
     parser.add_argument(
         "--timeout", metavar="SECONDS", type=parse_seconds, default=DEFAULT_TIMEOUT_SECONDS,
         help=f"the most that may pass {extent} (default: %(default)g)",
+    )
+
+
+def _add_workers(parser: Parser, verb: str) -> None:
+    parser.add_argument(
+        "--workers", metavar="N", type=parse_count, default=DEFAULT_WORKERS,
+        help=f"{verb} so many at once (default: %(default)d)",
     )
 
 

@@ -39,7 +39,9 @@ def load_policy_if_any(environment: Environment, path: str | None) -> Policy:
     try:
         return load_policy(environment, path)
     except PolicyError as error:
-        if path is None and isinstance(error.__cause__, PolicyError):
+        cause = error.__cause__
+        missing = isinstance(cause, PolicyError) and isinstance(cause.__cause__, FileNotFoundError)
+        if path is None and missing:
             return Policy()
         raise
 

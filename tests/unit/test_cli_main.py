@@ -59,7 +59,8 @@ def command(desk: Desk, *words: str, **streams: object) -> "subprocess.Completed
 
 
 @pytest.mark.parametrize(
-    "words", ["", "verify", "anchor", "archive", "policy", "policy check", "state", "state show", "state forget"]
+    "words",
+    ["", "verify", "anchor", "archive", "doctor", "policy", "policy check", "state", "state show", "state forget"],
 )
 def test_every_command_explains_itself(desk: Desk, words: str) -> None:
     ran = desk.run(*words.split(), "--help")

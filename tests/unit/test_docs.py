@@ -17,6 +17,7 @@ import imgsig
 from imgsig.cli.arguments import make_parser
 from imgsig.cli.statuses import STATUSES, USAGE
 from imgsig.codes import Code, Outcome
+from imgsig.diagnosis import Word
 from imgsig.limits import DEFAULT_TIMEOUT_SECONDS, Limits
 from imgsig.policy import Policy
 
@@ -90,6 +91,12 @@ def test_the_codes_that_nothing_gives_yet_are_said_to_be_so() -> None:
     used = {name for text in texts for name in re.findall(r"\bCode\.([A-Z_]+)", text)}
     unused = {str(code) for code in Code if code.name not in used}
     assert set(re.findall(r"`(\w+)`", sentence[1])) == unused
+
+
+def test_every_finding_of_the_doctor_is_documented_with_its_cause_and_remedy() -> None:
+    section = page_text("docs/doctor.md").split("\n## Findings\n")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    assert rows == [f"| `{word}` | {word.severity.value} | {word.cause} | {word.remedy} |" for word in Word]
 
 
 def test_the_exit_statuses_are_documented() -> None:
