@@ -52,6 +52,10 @@ class Limits:
     """Largest answer of a token service; real tokens stay below 8 KiB."""
     max_header_bytes: int = 64 * 1024
     """Bytes of one challenge header that are parsed."""
+    max_manifest_bytes: int = 4 * 1024 * 1024
+    """Largest manifest or index taken from a registry: what the OCI distribution specification asks all to take."""
+    max_image_config_bytes: int = 4 * 1024 * 1024
+    """Largest configuration of an image; real ones have a few kilobytes."""
     max_policy_bytes: int = 1024 * 1024
     """Largest policy file."""
     max_anchor_bytes: int = 4 * 1024 * 1024

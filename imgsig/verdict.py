@@ -1,7 +1,7 @@
 """The answer with its evidence: what was found, who vouched, which checks were made."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NoReturn, final
@@ -34,9 +34,9 @@ class Checks:
 
     __slots__ = ("_made",)
 
-    def __init__(self) -> None:
-        """Start with none."""
-        self._made: list[Check] = []
+    def __init__(self, made: Iterable[Check] = ()) -> None:
+        """Start with those `made` already."""
+        self._made: list[Check] = list(made)
 
     def passed(self, code: Code, subject: str, *, expected: str = "", found: str = "") -> None:
         """Note that a check held."""
@@ -91,7 +91,7 @@ class Attestation:
     digest: str
     """``sha256:…`` of the manifest or index."""
     length: int
-    """Bytes of that manifest as the publisher wrote it; 0 when it was not given. Not compared with anything."""
+    """Bytes of that manifest as the publisher wrote it; 0 when it was not given. Compared by a registry check only."""
     tags: tuple[str, ...]
     """The tag asked for, or for a digest every tag whose own choice is this digest."""
     signers: tuple[Signer, ...]
@@ -109,6 +109,27 @@ class Attestation:
 
 @final
 @dataclass(frozen=True, slots=True)
+class RegistryEvidence:
+    """What the registry had when it was asked. Its bytes were fetched and hashed; it had the signed ones."""
+
+    location: str
+    """The registry's origin, e.g. ``https://registry-1.docker.io``."""
+    media_type: str
+    """What the signed digest stands for: the type of an index, or of one image's manifest."""
+    length: int
+    """Bytes of it."""
+    tag_digest: str
+    """What the registry's tag stood for; empty if it has no such tag, or none was asked for."""
+    tag_current: bool | None
+    """Whether that was the signed digest; None if no tag was asked for."""
+    platform: str = ""
+    """The platform asked for; empty if none was."""
+    platform_digest: str = ""
+    """The manifest for it: the only one in the signed index, or the signed one itself."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class VerifiedImage:
     """An image whose digest was vouched for as the policy demands. Only a verdict makes one."""
 
@@ -120,6 +141,8 @@ class VerifiedImage:
     """``sha256:…`` of the manifest or index."""
     signers: tuple[Signer, ...]
     verdict: "Verdict"
+    platform_pinned: str = ""
+    """The requested name with the digest of the manifest for the platform asked for; empty if none was."""
 
     def __str__(self) -> str:
         """Return the pinned reference."""
@@ -157,12 +180,19 @@ class Verdict:
     checks: tuple[Check, ...] = ()
     retry_after_seconds: float | None = field(default=None)
     """How long a throttling server asked to wait."""
+    registry: RegistryEvidence | None = None
+    """What the registry had; None if it was not asked, or if not verified."""
+    platform_pinned: str = ""
+    """What to deploy on the platform that was asked for; empty if none was, or if not verified."""
 
     def __post_init__(self) -> None:
         """Refuse a verdict that says two things."""
         verified = self.code is Code.OK
         if verified != bool(self.pinned) or verified != bool(self.digest) or (verified and not self.attestations):
             msg = "only a verified verdict has a digest, and every verified verdict has one"
+            raise ValueError(msg)
+        if not verified and (self.registry is not None or self.platform_pinned):
+            msg = "only a verified verdict says what a registry has"
             raise ValueError(msg)
 
     def __bool__(self) -> NoReturn:
@@ -191,7 +221,9 @@ class Verdict:
             NoPolicyError: no rule covers the name, or a rule exempts it.
         """
         if self.code is Code.OK:
-            return VerifiedImage(self.reference, self.pinned, self.digest, self.signers, self)
+            return VerifiedImage(
+                self.reference, self.pinned, self.digest, self.signers, self, platform_pinned=self.platform_pinned
+            )
         failed = next((check for check in reversed(self.checks) if check.code is self.code and not check.passed), None)
         error = _ERRORS[self.outcome](
             self.summary,
@@ -226,6 +258,10 @@ class Verdict:
         }
         if self.code is Code.OK:
             answer["pinned"], answer["digest"] = self.pinned, self.digest
+        if self.platform_pinned:
+            answer["platform_pinned"] = self.platform_pinned
+        if self.registry is not None:
+            answer["registry"] = _registry(self.registry)
         if self.retry_after_seconds is not None:
             answer["retry_after_seconds"] = self.retry_after_seconds
         return answer
@@ -257,6 +293,18 @@ def _check(check: Check) -> dict[str, Any]:
         "passed": check.passed,
         "expected": check.expected or None,
         "found": check.found or None,
+    }
+
+
+def _registry(registry: RegistryEvidence) -> dict[str, Any]:
+    return {
+        "location": registry.location,
+        "media_type": registry.media_type,
+        "length": registry.length,
+        "tag_digest": registry.tag_digest or None,
+        "tag_current": registry.tag_current,
+        "platform": registry.platform or None,
+        "platform_digest": registry.platform_digest or None,
     }
 
 

@@ -19,9 +19,11 @@ from imgsig.codes import Code
 from imgsig.configuration import Configuration
 from imgsig.errors import InconclusiveError, InvalidReferenceError, UsageError, VerificationError
 from imgsig.limits import DEFAULT_TIMEOUT_SECONDS, DEFAULT_WORKERS, MAX_WORKERS, Deadline, Limits
+from imgsig.lowering import verdict_with_registry
 from imgsig.memory import Memory
 from imgsig.policy import Policy, SectionSettings, load_authority
 from imgsig.reference import ImageReference, parse_reference
+from imgsig.registry.check import Demand, parse_demand
 from imgsig.source import Sources
 from imgsig.strictjson import quote
 from imgsig.transport import Credentials, HttpSources, Proxies, Server
@@ -97,12 +99,20 @@ class Verifier:
         self._pool_process = 0
         self._pool_lock = threading.Lock()
 
-    def verify(
-        self, ref: str, *, at: datetime | None = None, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    def verify(  # noqa: PLR0913 - what to check, each by name
+        self,
+        ref: str,
+        *,
+        at: datetime | None = None,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        check_registry: bool = False,
+        require_tag_current: bool = False,
+        platform: str | None = None,
     ) -> VerifiedImage:
         """Return the verified image that `ref` names: what to deploy is its ``pinned``.
 
-        Not checked: that the registry has these bytes, what is in the image, that a certificate was revoked.
+        Not checked: what is in the image, that a certificate was revoked, and that the registry has these bytes
+        unless one of the last three arguments asks for it. The arguments are those of `evaluate`.
 
         Raises:
             RejectedError: it was checked and must not be used; ``verdict`` says why.
@@ -110,10 +120,25 @@ class Verifier:
             NoPolicyError: no rule covers the name, or a rule exempts it.
             UsageError: the call is wrong.
         """
-        return self.evaluate(ref, at=at, timeout_seconds=timeout_seconds).require()
+        verdict = self.evaluate(
+            ref,
+            at=at,
+            timeout_seconds=timeout_seconds,
+            check_registry=check_registry,
+            require_tag_current=require_tag_current,
+            platform=platform,
+        )
+        return verdict.require()
 
-    async def evaluate_async(
-        self, ref: str, *, at: datetime | None = None, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    async def evaluate_async(  # noqa: PLR0913 - what to check, each by name
+        self,
+        ref: str,
+        *,
+        at: datetime | None = None,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        check_registry: bool = False,
+        require_tag_current: bool = False,
+        platform: str | None = None,
     ) -> Verdict:
         """Return what `evaluate` returns, made on a thread of the verifier's own.
 
@@ -124,7 +149,15 @@ class Verifier:
         """
         import asyncio  # noqa: PLC0415 - slow to import, and few programs need it
 
-        work = partial(self.evaluate, ref, at=at, timeout_seconds=timeout_seconds)
+        work = partial(
+            self.evaluate,
+            ref,
+            at=at,
+            timeout_seconds=timeout_seconds,
+            check_registry=check_registry,
+            require_tag_current=require_tag_current,
+            platform=platform,
+        )
         return await asyncio.wrap_future(self._own_pool().submit(work))
 
     def evaluate_many(  # noqa: PLR0913 - what to verify and how, each by name
@@ -136,6 +169,9 @@ class Verifier:
         at: datetime | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         max_update_age_seconds: float = DEFAULT_UPDATE_AGE_SECONDS,
+        check_registry: bool = False,
+        require_tag_current: bool = False,
+        platform: str | None = None,
     ) -> Iterator[Verdict]:
         """Yield the verdict of each of `refs`, in their order, several at a time.
 
@@ -152,6 +188,9 @@ class Verifier:
             timeout_seconds: the most that one reference may take.
             max_update_age_seconds: references of one name share an update that is at most this old. ``fresh``
                 then means: confirmed by the server within this time.
+            check_registry: as in `evaluate`, for each reference; so are the last two.
+            require_tag_current: likewise.
+            platform: likewise.
 
         Raises:
             UsageError: the call is wrong.
@@ -162,7 +201,11 @@ class Verifier:
         self._moment(at)
         _deadline(timeout_seconds)
         work = partial(
-            _evaluated, at=at, timeout_seconds=timeout_seconds, max_update_age_seconds=max_update_age_seconds
+            _evaluated,
+            at=at,
+            timeout_seconds=timeout_seconds,
+            max_update_age_seconds=max_update_age_seconds,
+            demand=self._demand(check_registry, require_tag_current, platform),
         )
         if executor is None:
             return self._map_here(partial(work, self), refs, workers)
@@ -195,8 +238,15 @@ class Verifier:
         """Begin anew with a pickled configuration, and this process's clock."""
         self._start(configuration, _now)
 
-    def evaluate(
-        self, ref: str, *, at: datetime | None = None, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    def evaluate(  # noqa: PLR0913 - what to check, each by name
+        self,
+        ref: str,
+        *,
+        at: datetime | None = None,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        check_registry: bool = False,
+        require_tag_current: bool = False,
+        platform: str | None = None,
     ) -> Verdict:
         """Return the verdict on `ref`, whatever it is, by these steps.
 
@@ -204,18 +254,29 @@ class Verifier:
         2. Find the rule; without one nothing is requested.
         3. Ask each authority of the rule, within one deadline.
         4. Unite what they say: all must vouch, for the same digest.
+        5. If that is demanded, ask the registry of the requested name for the signed bytes; this can only lower the
+           verdict.
 
         Args:
             ref: an image reference as Docker understands it; no tag means ``latest``.
             at: the time to compare expiries with (aware), for archives only; now by default.
             timeout_seconds: the most that the whole call may take.
+            check_registry: fetch the manifest from the registry by its signed digest, hash it, and tell whether the
+                registry's tag still stands for it.
+            require_tag_current: refuse if the tag does not; implies `check_registry`.
+            platform: prove that exactly one manifest of this platform (``linux/arm64``) belongs to the signed index:
+                ``platform_pinned``; implies `check_registry`.
 
         Raises:
-            UsageError: `ref` is no text, `at` is naive or given for a live server, the timeout is not positive.
+            UsageError: `ref` is no text, `at` is naive or given for a live server, the timeout is not positive, the
+                platform is none, or a registry is to be asked and there is only an archive.
         """
-        return self._evaluate(ref, self._moment(at), _deadline(timeout_seconds), max_update_age_seconds=0)
+        demand = self._demand(check_registry, require_tag_current, platform)
+        return self._evaluate(ref, self._moment(at), _deadline(timeout_seconds), demand, max_update_age_seconds=0)
 
-    def _evaluate(self, ref: str, moment: datetime, deadline: Deadline, *, max_update_age_seconds: float) -> Verdict:
+    def _evaluate(
+        self, ref: str, moment: datetime, deadline: Deadline, demand: Demand | None, *, max_update_age_seconds: float
+    ) -> Verdict:
         # 1. The reference.
         try:
             reference = parse_reference(ref).with_default_tag()
@@ -248,6 +309,10 @@ class Verifier:
                 failures.append(error)
         # 4. One verdict.
         verdict = agreed_verdict(ref, reference, pattern, moment, attestations, failures, checks)
+        # 5. The registry.
+        if demand is not None and verdict.code is Code.OK:
+            limits = self._configuration.limits
+            verdict = verdict_with_registry(verdict, reference, demand, self._servers(), deadline, limits)
         _LOG.debug("%s: %s (%s)", reference, verdict.outcome.value, verdict.code)
         return verdict
 
@@ -302,6 +367,22 @@ class Verifier:
         )
         return load_authority(settings).attest(question, checks)
 
+    def _demand(
+        self, check_registry: bool, require_tag_current: bool, platform: str | None  # noqa: FBT001 - as the callers say
+    ) -> Demand | None:
+        demand = parse_demand(
+            check_registry=check_registry, require_tag_current=require_tag_current, platform=platform
+        )
+        if demand is not None:
+            self._servers()
+        return demand
+
+    def _servers(self) -> HttpSources:
+        if not isinstance(self._sources, HttpSources):
+            msg = "an archive cannot tell what a registry has"
+            raise UsageError(msg, hint="verify with the servers, or leave the registry out")
+        return self._sources
+
     def _own_pool(self) -> ThreadPoolExecutor:
         with self._pool_lock:
             if self._pool is None or self._pool_process != os.getpid():  # threads do not survive a fork
@@ -334,8 +415,14 @@ def _without_tag(ref: object) -> str:
     return ref.partition("@")[0].rpartition(":")[0] if isinstance(ref, str) else ""
 
 
-def _evaluated(
-    verifier: Verifier, ref: str, *, at: datetime | None, timeout_seconds: float, max_update_age_seconds: float
+def _evaluated(  # noqa: PLR0913 - what to check, each by name
+    verifier: Verifier,
+    ref: str,
+    *,
+    at: datetime | None,
+    timeout_seconds: float,
+    max_update_age_seconds: float,
+    demand: Demand | None,
 ) -> Verdict:
     moment = verifier._moment(at)  # noqa: SLF001 - a method in all but name, so that it can be pickled
     if not isinstance(ref, str):
@@ -343,7 +430,9 @@ def _evaluated(
         msg = f"an image reference is a str, not {type(ref).__name__}"
         return Verdict(shown, Code.INVALID_REFERENCE, msg, moment, hint=Code.INVALID_REFERENCE.remedy)
     deadline = Deadline(timeout_seconds)
-    return verifier._evaluate(ref, moment, deadline, max_update_age_seconds=max_update_age_seconds)  # noqa: SLF001
+    return verifier._evaluate(  # noqa: SLF001
+        ref, moment, deadline, demand, max_update_age_seconds=max_update_age_seconds
+    )
 
 
 def _deadline(timeout_seconds: float) -> Deadline:

@@ -14,7 +14,7 @@ from imgsig.codes import Code, Outcome
 from imgsig.environment import Environment
 from imgsig.errors import UsageError, VerificationError
 from imgsig.state import FolderState
-from imgsig.verdict import Attestation, Check, Signer, Verdict
+from imgsig.verdict import Attestation, Check, RegistryEvidence, Signer, Verdict
 from imgsig.verifier import Verifier
 
 _COLORS: Final = {
@@ -43,7 +43,7 @@ def run(arguments: Namespace, console: Console, environment: Environment) -> int
         if arguments.json:
             console.json(verdict.to_json())
         elif verdict.outcome is Outcome.VERIFIED:
-            console.data(verdict.pinned)
+            console.data(verdict.platform_pinned or verdict.pinned)
         if verdict.outcome is Outcome.VERIFIED:
             _warn(verdict, console)
         else:
@@ -65,7 +65,12 @@ def _check(arguments: Namespace) -> None:
             if getattr(arguments, option) is not None:
                 msg = f"--{option.replace('_', '-')} goes with --archive only"
                 raise UsageError(msg, hint="a server answers for now; name an archive to verify from")
-    elif arguments.state is not None:
+        return
+    for option in ("check_registry", "require_tag_current", "platform"):
+        if getattr(arguments, option):
+            msg = f"--{option.replace('_', '-')} does not go with --archive"
+            raise UsageError(msg, hint="an archive cannot tell what a registry has: leave it out")
+    if arguments.state is not None:
         msg = "--state does not go with --archive"
         raise UsageError(msg, hint="an archive is verified by the policy alone: leave --state out")
 
@@ -85,7 +90,13 @@ def _verdicts(arguments: Namespace, environment: Environment) -> Iterator[Verdic
         verifier = Verifier(policy, source=source)
     with verifier:
         yield from verifier.evaluate_many(
-            _references(arguments), workers=arguments.workers, at=arguments.at, timeout_seconds=arguments.timeout
+            _references(arguments),
+            workers=arguments.workers,
+            at=arguments.at,
+            timeout_seconds=arguments.timeout,
+            check_registry=arguments.check_registry,
+            require_tag_current=arguments.require_tag_current,
+            platform=arguments.platform,
         )
 
 
@@ -116,6 +127,11 @@ def _warn(verdict: Verdict, console: Console) -> None:
             said = f"{attestation.name} is trusted from now on, at first use: nothing has shown whose keys these are"
         if said:
             console.warn(f"{verdict.requested}: {said}")
+    registry = verdict.registry
+    if registry is not None and registry.tag_current is False:
+        now = f", but for {registry.tag_digest}" if registry.tag_digest else ""
+        console.warn(f"{verdict.requested}: the registry's tag does not stand for the signed digest{now}")
+        console.hint("deploy what is pinned, never the tag")
 
 
 def _complain(verdict: Verdict, console: Console) -> None:
@@ -138,6 +154,8 @@ def _explain(verdict: Verdict, console: Console) -> None:
         facts.append(("valid until", _time(verdict.valid_until)))
     for attestation in verdict.attestations:
         facts += _facts(attestation)
+    if verdict.registry is not None:
+        facts += _registry_facts(verdict.registry)
     for label, value in facts:
         console.say(f"  {label:<12} {value}")
     if verdict.checks:
@@ -171,6 +189,14 @@ def _facts(attestation: Attestation) -> Iterator[tuple[str, str]]:
         yield "known since", _time(attestation.known_since)
     for role in attestation.roles:
         yield "document", f"{role.role} version {role.version}, expires {_time(role.expires)}"
+
+
+def _registry_facts(registry: RegistryEvidence) -> Iterator[tuple[str, str]]:
+    yield "registry", f"{registry.location} has it: {registry.length} bytes, {registry.media_type}"
+    if registry.tag_current is not None:
+        yield "its tag", "stands for it" if registry.tag_current else registry.tag_digest or "does not stand for it"
+    if registry.platform:
+        yield "platform", f"{registry.platform}: {registry.platform_digest}"
 
 
 def _signer(signer: Signer) -> str:

@@ -1,4 +1,4 @@
-"""The door to trust servers: settings in, sources out. What needs `requests` is imported when a name is opened."""
+"""The door to servers: settings in, sources out. What needs `requests` is imported when a name is opened."""
 
 import threading
 import time
@@ -7,9 +7,12 @@ from os import PathLike, fspath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, final
 
-from imgsig.errors import UsageError
+from imgsig.errors import InvalidReferenceError, UsageError
 from imgsig.limits import Limits
+from imgsig.reference import DEFAULT_REGISTRY, ImageReference
+from imgsig.registry.source import Registry
 from imgsig.source import Endpoint, Source
+from imgsig.strictjson import quote
 from imgsig.transport.credentials import Credentials
 from imgsig.transport.proxies import Proxies
 from imgsig.transport.servers import Server
@@ -72,6 +75,27 @@ class HttpSources:
             UsageError: the server's URL is malformed, or one of its files cannot be used.
         """
         return (self._fetcher or self._make_fetcher()).open(endpoint)
+
+    def open_registry(self, reference: ImageReference) -> Registry:
+        """Return the repository of `reference` at its own registry. Its files are read now, nothing is requested yet.
+
+        The registry is reached over https, unless one of the servers is it by an http URL.
+
+        Raises:
+            InvalidReferenceError: the registry's host or port cannot be one.
+            UsageError: one of its files cannot be used.
+        """
+        from imgsig.transport.registry import DOCKER_HUB, HttpRegistry  # noqa: PLC0415 - it needs requests
+
+        fetcher = self._fetcher or self._make_fetcher()
+        host = DOCKER_HUB if reference.registry == DEFAULT_REGISTRY else reference.registry
+        try:
+            server = fetcher.routes.registry(host)
+        except UsageError as error:
+            msg = f"registry {quote(host)} cannot be reached by any URL"
+            raise InvalidReferenceError(msg) from error
+        fetcher.routes.route(server)
+        return HttpRegistry(fetcher, server, reference)
 
     def with_credentials(self, credentials: Credentials | None) -> "HttpSources":
         """Return a client with other logins that shares this one's connections; tokens are not shared."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from copy import copy
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final, NoReturn, final
 from urllib.parse import quote as percent_encode
@@ -63,6 +64,26 @@ class Fetcher:
         self.routes.route(server)
         return HttpSource(self, server, endpoint)
 
+    def ask(self, asker: Asker, request: Request, *, deadline: Deadline) -> Answer:
+        """Send `request` for `asker` and return the answer, whatever its status but 401.
+
+        A login or token is sent only after the server has demanded one, or has taken it before.
+
+        Raises:
+            InconclusiveError: as `exchange` and `Grants.fetch` do, or access is refused (``access_denied``).
+            RejectedError: as `exchange` does.
+        """
+        grants = self.grants
+        grant = grants.kept(asker)
+        answer = exchange(self.lines, _granted(request, grant), deadline=deadline)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            grant = grants.renew(asker, grant, answer, deadline=deadline)
+            answer = exchange(self.lines, _granted(request, grant), deadline=deadline)
+            if answer.status == HTTPStatus.UNAUTHORIZED:
+                grants.forget(asker)
+                raise _refused(asker, request.subject, grant)
+        return answer
+
 
 @final
 class HttpSource:
@@ -104,28 +125,15 @@ class HttpSource:
             RejectedError: it is longer than `max_bytes` (``limit_exceeded``), or `path` leads out of the name's
                 folder (``malformed``).
         """
-        url = self._url(path)
-        grants = self._fetcher.grants
-        grant = grants.kept(self._asker)
-        answer = self._get(url, path, max_bytes, grant, deadline)
-        if answer.status == HTTPStatus.UNAUTHORIZED:
-            grant = grants.renew(self._asker, grant, answer, deadline=deadline)
-            answer = self._get(url, path, max_bytes, grant, deadline)
-            if answer.status == HTTPStatus.UNAUTHORIZED:
-                grants.forget(self._asker)
-                raise self._refused(path, grant)
-        return read_document(answer, path, self._server.address.origin)
-
-    def _get(self, url: str, path: str, max_bytes: int, grant: Grant | None, deadline: Deadline) -> Answer:
         request = Request(
             self._fetcher.routes.route(self._server),
-            url,
+            self._url(path),
             subject=path,
             max_bytes=max_bytes,
             max_other_bytes=self._fetcher.limits.max_error_body_bytes,
-            headers={} if grant is None else {"Authorization": grant.authorization},
         )
-        return exchange(self._fetcher.lines, request, deadline=deadline)
+        answer = self._fetcher.ask(self._asker, request, deadline=deadline)
+        return read_document(answer, path, self._server.address.origin)
 
     def _url(self, path: str) -> str:
         target = self._folder + path
@@ -138,7 +146,14 @@ class HttpSource:
             raise RejectedError(msg, code=Code.MALFORMED, subject=quote(path))
         return self._server.url + encoded
 
-    def _refused(self, path: str, grant: Grant) -> InconclusiveError:
-        whom = "an anonymous token" if grant.anonymous else f"the login for {quote(self._asker.registry)}"
-        msg = f"{self._server.address.origin} refuses access to {path} in spite of {whom}"
-        return InconclusiveError(msg, code=Code.ACCESS_DENIED, subject=path)
+
+def _granted(request: Request, grant: Grant | None) -> Request:
+    if grant is None:
+        return request
+    return replace(request, headers={**request.headers, "Authorization": grant.authorization})
+
+
+def _refused(asker: Asker, subject: str, grant: Grant) -> InconclusiveError:
+    whom = "an anonymous token" if grant.anonymous else f"the login for {quote(asker.registry)}"
+    msg = f"{asker.server.address.origin} refuses access to {subject} in spite of {whom}"
+    return InconclusiveError(msg, code=Code.ACCESS_DENIED, subject=subject)

@@ -35,6 +35,17 @@ class Routes:
         plain = _plain_server(url)
         return self._servers.get(plain.url, plain)
 
+    def registry(self, host: str) -> Server:
+        """Return what is known of the registry at `host`, a ``HOST[:PORT]``: that of a server with this address.
+
+        It is reached over https, unless the one server with this host and port is known by an http URL.
+
+        Raises:
+            UsageError: `host` is none.
+        """
+        secure = _plain_server(f"https://{host}")
+        return self._servers.get(secure.url) or self._servers.get(_plain_server(f"http://{host}").url, secure)
+
     def route(self, server: Server) -> Route:
         """Return how to reach `server`.
 
@@ -44,7 +55,7 @@ class Routes:
         return self._route(server.address, server.ca_files, server.client_pair)
 
     def realm_route(self, server: Server, realm: Address) -> Route:
-        """Return how to reach a token service that `server` named.
+        """Return how to reach another address that `server` named: a token service, or where a blob is kept.
 
         It is known by its own settings if there are some, else by the server's: but the client certificate is shown
         to the server's own host only.

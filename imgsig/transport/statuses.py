@@ -23,6 +23,17 @@ _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 def read_document(answer: Answer, subject: str, origin: str) -> bytes:
     """Return the body of an answer that may be the document asked for: a 200 that begins like a JSON object.
 
+    Raises as `read_body` does.
+    """
+    body = read_body(answer, subject, origin)
+    if not _OBJECT.match(body):
+        raise _bad(f"{origin} answered for {subject} with a 200 that is no JSON object{_looks_like(answer)}", subject)
+    return body
+
+
+def read_body(answer: Answer, subject: str, origin: str) -> bytes:
+    """Return the body of a 200, whatever it is.
+
     A 401 is for the caller to satisfy first.
 
     Raises:
@@ -32,9 +43,7 @@ def read_document(answer: Answer, subject: str, origin: str) -> bytes:
     """
     status = answer.status
     if status == HTTPStatus.OK:
-        if _OBJECT.match(answer.body):
-            return answer.body
-        raise _bad(f"{origin} answered for {subject} with a 200 that is no JSON object{_looks_like(answer)}", subject)
+        return answer.body
     if status == HTTPStatus.NOT_FOUND:
         raise DocumentMissingError(f"{origin} has no {subject}", subject=subject, body=answer.body)
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:

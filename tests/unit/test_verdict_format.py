@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +21,7 @@ from imgsig.policy import Policy, Rule
 from imgsig.source import SourceEvidence
 from imgsig.state import MemoryState
 from imgsig.trust import Evidence
-from imgsig.verdict import Attestation, Check, Checks, RoleEvidence, Signer, Verdict
+from imgsig.verdict import Attestation, Check, Checks, RegistryEvidence, RoleEvidence, Signer, Verdict
 from imgsig.verifier import Verifier
 from tests.support.memory_source import MemorySources
 from tests.support.repository import NAME, NOW, SignedRepository
@@ -82,6 +83,18 @@ def refused(code: Code, **changes: Any) -> Verdict:  # noqa: ANN401 - members of
     """Return a verdict with a code other than ``ok``."""
     nothing = {"pinned": "", "digest": "", "valid_until": None, "attestations": ()}
     return made_verdict(code=code, hint=code.remedy, **(nothing | changes))
+
+
+REGISTRY: Final = RegistryEvidence(
+    "https://registry-1.docker.io", "application/vnd.oci.image.index.v1+json", 1156, DIGEST, True, "linux/arm64", DIGEST
+)
+
+
+def with_registry(**changes: Any) -> Verdict:  # noqa: ANN401 - members of a registry's evidence
+    """Return a verified verdict whose registry was asked."""
+    evidence = replace(REGISTRY, **changes)
+    pinned = f"mirror.example.com/alpine@{evidence.platform_digest}" if evidence.platform_digest else ""
+    return made_verdict(registry=evidence, platform_pinned=pinned)
 
 
 def test_the_schema_is_one() -> None:
@@ -153,6 +166,47 @@ def test_a_refusal_has_no_digest_and_null_for_what_there_is_not() -> None:
         "checks": [],
         "retry_after_seconds": 2.5,
     }
+
+
+def test_a_registry_that_was_asked_reads_exactly_so() -> None:
+    told = with_registry().to_dict()
+    assert {name: told[name] for name in told.keys() - made_verdict().to_dict().keys()} == {
+        "platform_pinned": f"mirror.example.com/alpine@{DIGEST}",
+        "registry": {
+            "location": "https://registry-1.docker.io",
+            "media_type": "application/vnd.oci.image.index.v1+json",
+            "length": 1156,
+            "tag_digest": DIGEST,
+            "tag_current": True,
+            "platform": "linux/arm64",
+            "platform_digest": DIGEST,
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"tag_digest": "", "tag_current": False},
+        {"tag_digest": "", "tag_current": None},
+        {"platform": "", "platform_digest": ""},
+    ],
+    ids=str,
+)
+def test_a_verdict_with_a_registry_fits_the_schema(changes: dict[str, Any]) -> None:
+    VALIDATOR.validate(with_registry(**changes).to_dict())
+
+
+def test_only_a_verified_verdict_says_what_a_registry_has() -> None:
+    for changes in ({"registry": REGISTRY}, {"platform_pinned": "a@b"}):
+        with pytest.raises(ValueError, match="only a verified verdict"):
+            refused(Code.EXPIRED, **changes)
+    told = with_registry().to_dict()
+    for member in ("registry", "platform_pinned"):
+        assert not VALIDATOR.is_valid(refused(Code.EXPIRED).to_dict() | {member: told[member]})
+    del told["registry"]
+    assert not VALIDATOR.is_valid(told)
 
 
 def test_the_json_is_one_line_of_ascii_that_says_the_same() -> None:
@@ -305,6 +359,7 @@ def rows(title: str) -> Iterator[str]:
         ("Members", SCHEMA["properties"]),
         ("An attestation", SCHEMA["$defs"]["attestation"]["properties"]),
         ("Checks", SCHEMA["$defs"]["check"]["properties"]),
+        ("The registry", SCHEMA["$defs"]["registry"]["properties"]),
     ],
 )
 def test_the_page_explains_every_member_of_the_schema(title: str, properties: dict[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""Whether the registry has the signed bytes: fetched by their digest, and hashed."""
