@@ -10,6 +10,8 @@ import pytest
 from imgsig.cli.console import Console
 from imgsig.codes import Code
 from tests.support.command import Desk
+from tests.support.hostile import HostileServer, reply, write_ca
+from tests.support.images import UNKNOWN, make_image, make_index, serve_images
 from tests.support.repository import NAME, Reply, SignedRepository
 from tests.support.static_server import StaticServer
 
@@ -446,3 +448,79 @@ def test_progress_is_shown_on_a_terminal_and_cleared() -> None:
     plain = io.StringIO()
     Console(io.StringIO(), plain).show_progress(1, 2)
     assert plain.getvalue() == ""
+
+
+# -- the registry -----------------------------------------------------------------------------------------------------
+
+ARM64 = make_image("linux/arm64")
+INDEX = make_index(make_image("linux/amd64"), ARM64)
+
+
+@pytest.fixture
+def registry(desk: Desk, server: StaticServer) -> Iterator[HostileServer]:
+    """A registry that the user's machine believes, with an image whose tag 1.0 is signed."""
+    with HostileServer(tls=True) as running:
+        place = desk.folder / ".docker" / "tls" / f"localhost:{running.port}"
+        place.mkdir(parents=True)
+        write_ca(place).rename(place / "ca.crt")
+        repository = SignedRepository(f"localhost:{running.port}/team/app", publish=False)
+        repository.add_target("1.0", INDEX.body)
+        repository.publish()
+        desk.trust(repository, server.add("registry", repository))
+        serve_images(running, "team/app", ARM64)
+        serve_images(running, "team/app", INDEX, tag="1.0")
+        yield running
+
+
+def test_the_manifest_of_a_platform_is_printed_in_place_of_the_index(desk: Desk, registry: HostileServer) -> None:
+    name = f"localhost:{registry.port}/team/app"
+    ran = desk.run("verify", "--check-registry", f"{name}:1.0")
+    assert (ran.status, ran.out, ran.err) == (0, f"{name}@{INDEX.digest}\n", "")
+    ran = desk.run("verify", "--platform", "linux/arm64", f"{name}:1.0")
+    assert (ran.status, ran.out, ran.err) == (0, f"{name}@{ARM64.manifest.digest}\n", "")
+    (verdict,) = desk.run("verify", "--json", "--platform", "linux/arm64", f"{name}:1.0").values
+    assert verdict["platform_pinned"] == f"{name}@{ARM64.manifest.digest}"
+    assert verdict["registry"]["tag_current"]
+    ran = desk.run("verify", "--platform", "linux/s390x", f"{name}:1.0")
+    assert (ran.status, ran.out) == (10, "")
+    assert "(platform_missing)" in ran.said[0]
+
+
+def test_a_tag_that_has_moved_is_a_warning_and_with_a_word_a_refusal(desk: Desk, registry: HostileServer) -> None:
+    serve_images(registry, "team/app", make_index(ARM64), tag="1.0")
+    reference = f"localhost:{registry.port}/team/app:1.0"
+    ran = desk.run("verify", "--check-registry", reference)
+    assert (ran.status, len(ran.lines)) == (0, 1)
+    assert ran.said[0].startswith(f"imgsig: warning: {reference}: the registry's tag does not stand for")
+    assert make_index(ARM64).digest in ran.said[0]
+    assert ran.said[1].startswith("hint: ")
+    ran = desk.run("verify", "--require-tag-current", reference)
+    assert (ran.status, ran.lines) == (10, [])
+    assert "(registry_mismatch)" in ran.said[0]
+    del registry.answers["/v2/team/app/manifests/1.0"]
+    registry.answers["/v2/team/app/manifests/1.0"] = reply(UNKNOWN, status=404)
+    assert "does not stand for the signed digest\n" in desk.run("verify", "--check-registry", reference).err
+
+
+def test_what_the_registry_has_is_explained(desk: Desk, registry: HostileServer) -> None:
+    reference = f"localhost:{registry.port}/team/app:1.0"
+    said = desk.run("verify", "--explain", "--platform", "linux/arm64", reference).said
+    assert f"  registry     {registry.url} has it: {len(INDEX.body)} bytes, {INDEX.media_type}" in said
+    assert "  its tag      stands for it" in said
+    assert f"  platform     linux/arm64: {ARM64.manifest.digest}" in said
+    other = make_index(ARM64)
+    serve_images(registry, "team/app", other, tag="1.0")
+    assert f"  its tag      {other.digest}" in desk.run("verify", "--explain", "--check-registry", reference).said
+
+
+@pytest.mark.parametrize("options", [["--check-registry"], ["--require-tag-current"], ["--platform", "linux/arm64"]])
+def test_an_archive_cannot_tell_what_a_registry_has(desk: Desk, tmp_path: Path, options: list[str]) -> None:
+    ran = desk.run("verify", "--archive", tmp_path, *options, NAME)
+    assert ran.status == 2
+    assert f"{options[0]} does not go with --archive" in ran.said[0]
+
+
+def test_a_platform_that_is_none_is_wrong_usage(desk: Desk, url: str) -> None:
+    ran = desk.run("verify", "--platform", "arm64", NAME)
+    assert (ran.status, ran.lines) == (2, [])
+    assert "a platform is written OS/ARCHITECTURE" in ran.said[0]
