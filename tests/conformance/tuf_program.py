@@ -121,23 +121,29 @@ def _update(options: argparse.Namespace, folder: MetadataFolder, now: datetime) 
             limits=Limits(),
         )
 
-        def attempt(remembered: Remembered, checks: Checks) -> None:
+        def attempt(remembered: Remembered, checks: Checks) -> DownloadError | None:
             update = Update(question, settings, remembered)
-            learn(update, remembered, checks, lambda search: _download_all(options, search, update))
+            return learn(update, remembered, checks, lambda search: _download_all(options, search, update))
 
-        answer_by_memory(question, settings.system, Checks(), attempt, max_stale_seconds=0)
+        failure = answer_by_memory(question, settings.system, Checks(), attempt, max_stale_seconds=0)
+        if failure is not None:
+            raise failure
 
 
-def _download_all(options: argparse.Namespace, search: Search, update: Update) -> None:
+def _download_all(options: argparse.Namespace, search: Search, update: Update) -> DownloadError | None:
+    """Download one target after another; return what ended it, which is no fault of the metadata."""
     if options.command != "download":
-        return
+        return None
     consistent = bool(update.trusted.root.model.consistent_snapshot)
     for path in options.target_name:
         found = search.find(path)
         if found is None:
-            msg = f"no role lists {path!r}"
-            raise DownloadError(msg)
-        _download(found.target, options, consistent=consistent)
+            return DownloadError(f"no role lists {path!r}")
+        try:
+            _download(found.target, options, consistent=consistent)
+        except DownloadError as error:
+            return error
+    return None
 
 
 def _download(target: object, options: argparse.Namespace, *, consistent: bool) -> None:

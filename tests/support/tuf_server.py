@@ -4,6 +4,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Final, Self, final
+from urllib.parse import unquote
 
 from tests.support.tuf_repository import TufRepository
 
@@ -68,6 +69,6 @@ class TufServer:
         if path.startswith(METADATA):
             reply = self.repository.served(path.removeprefix(METADATA))
             return reply.status, reply.body
-        file = path.removeprefix(TARGETS)
+        file = unquote(path.removeprefix(TARGETS))
         self.target_requests.append(file)
         return (200, self.targets[file]) if file in self.targets else (404, b"")
