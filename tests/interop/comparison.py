@@ -60,6 +60,8 @@ class Outcome:
     """The index of the step that `oracle` and `ours` are about: the worst, or the last."""
     expected: bool
     """Whether the reference client did what the case says at the last step."""
+    refused_once: bool = False
+    """Whether the client, which saw a roll-back where imgsig did not, agrees with imgsig when it is asked once more."""
 
     def fault(self) -> str:
         """Return what is wrong, or nothing."""
@@ -76,16 +78,22 @@ class Outcome:
         return f"{found[0]}; step {self.step}: oracle {self.oracle}; imgsig {self.ours}" if found else ""
 
 
-def run(case: Case, oracle: Oracle) -> Outcome:
-    """Play a case for both clients."""
+def run(case: Case, oracle: Oracle, *, until_differing: bool = False) -> Outcome:
+    """Play a case for both clients, to its end or to the first step at which they differ."""
     stage = Stage(case.start(), oracle.trust_dir(), tag=case.tag)
-    outcomes = [_play(stage, step, case, oracle) for step in case.steps]
-    answer, _, _ = outcomes[-1]
+    outcomes = []
+    for step in case.steps:
+        outcomes.append(_play(stage, step, case, oracle))
+        if until_differing and outcomes[-1][2] is not Relation.AGREE:
+            break
+    answer, last, relation = outcomes[-1]
+    once_more = relation is Relation.LAXER and answer.answer is Answer.ROLLBACK
+    refused_once = once_more and relate(ask_oracle(stage, oracle, docker=case.docker), last) is Relation.AGREE
     expected = _name(answer) == case.expect
     severity = {Relation.AGREE: 0, Relation.STRICTER: 1, Relation.LAXER: 2}
     index = max(range(len(outcomes)), key=lambda number: (severity[outcomes[number][2]], number))
     theirs, ours, relation = outcomes[index]
-    return Outcome(case, theirs, ours, relation, index, expected)
+    return Outcome(case, theirs, ours, relation, index, expected, refused_once)
 
 
 def relate(theirs: OracleVerdict, ours: OurVerdict) -> Relation:

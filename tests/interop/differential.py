@@ -1,6 +1,6 @@
 """Play every case, and random mutations, to the reference client and to imgsig, and print how the verdicts compare.
 
-    python -m tests.interop.differential [--only TEXT] [--mutations N --seed S [--kind KIND]] [--workers N]
+    python -m tests.interop.differential [--only TEXT] [--mutations N] [--histories N] [--seed S] …
 
 The exit status is 1 if imgsig was laxer than the reference client, crashed, or differed from what a case says.
 """
@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Final, TypeVar
 
 from tests.interop.comparison import Case, Outcome, Relation, run
+from tests.interop.histories import history
 from tests.interop.mutations import KINDS_OF_CHANGE, Mutation, mutation
 from tests.interop.tables import CASES
 from tests.support.oracle import Oracle
@@ -30,11 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.interop.differential")
     parser.add_argument("--only", default="", metavar="TEXT", help="only the cases whose id holds TEXT")
     parser.add_argument("--mutations", type=int, default=0, metavar="N", help="then N random mutations")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="the seed of the mutations")
-    parser.add_argument("--first", type=int, default=0, metavar="N", help="the number of the first mutation")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="the seed of what is random")
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="the number of the first of them")
     parser.add_argument(
         "--kind", action="append", choices=KINDS_OF_CHANGE, default=[], help="only mutations of this kind"
     )
+    parser.add_argument("--histories", type=int, default=0, metavar="N", help="then N random histories")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="how many run at a time")
     asked = parser.parse_args(arguments)
     if not Oracle.available():
@@ -46,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if asked.mutations:
             numbers = range(asked.first, asked.first + asked.mutations)
             faults += _run_mutations(asked.seed, numbers, asked.kind, oracle, pool)
+        if asked.histories:
+            faults += _run_histories(asked.seed, range(asked.first, asked.first + asked.histories), oracle, pool)
     return 1 if faults else 0
 
 
@@ -94,6 +98,28 @@ def _run_mutations(
             name = str(outcome.ours.code)
         count[f"{outcome.relation}, {name} ({made.kind})"] += 1
     print(f"\n{played} mutations with seed {seed} in {time.monotonic() - started:.0f} s")
+    _print_counts(count)
+    print(f"{faults:7}  laxer or crashed")
+    return faults
+
+
+def _run_histories(seed: int, numbers: Iterable[int], oracle: Oracle, pool: ThreadPoolExecutor) -> int:
+    started = time.monotonic()
+    count: Counter[str] = Counter()
+    faults = steps = 0
+    for outcome in _mapped(pool, lambda number: run(history(seed, number), oracle, until_differing=True), numbers):
+        steps += outcome.step + 1
+        name = str(outcome.relation)
+        if outcome.relation is Relation.STRICTER:
+            name = f"ended stricter, {outcome.ours.code}"
+        elif outcome.refused_once:
+            name = "ended wider on purpose: rotation-resets-floors"
+        elif outcome.relation is Relation.LAXER or outcome.ours.crashed:
+            faults += 1
+            print(f"{outcome.case.id} step {outcome.step}: oracle {outcome.oracle}; imgsig {outcome.ours}", flush=True)
+        count[name] += 1
+    ran = sum(count.values())
+    print(f"\n{ran} histories of {steps} look-ups with seed {seed} in {time.monotonic() - started:.0f} s")
     _print_counts(count)
     print(f"{faults:7}  laxer or crashed")
     return faults

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.interop.comparison import Case, Relation, run
+from tests.interop.histories import history
 from tests.interop.mutations import mutation
 from tests.interop.tables import CASES, documented_reasons
 from tests.support.oracle import Answer, Oracle
@@ -13,6 +14,7 @@ from tests.support.surroundings import need_packages
 
 SEED = 20_261_125
 MUTATIONS = 240
+HISTORIES = 40
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,14 @@ def test_random_mutation_is_never_accepted_where_the_reference_client_refuses_it
     outcome = run(made.case, oracle)
     assert not outcome.ours.crashed, outcome.ours
     assert outcome.relation is not Relation.LAXER, (made.what, outcome.oracle, outcome.ours)
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("number", range(HISTORIES))
+def test_random_history_never_ends_in_a_laxer_verdict(number: int, oracle: Oracle) -> None:
+    outcome = run(history(SEED, number), oracle, until_differing=True)
+    assert not outcome.ours.crashed, outcome.ours
+    assert outcome.relation is not Relation.LAXER or outcome.refused_once, (outcome.oracle, outcome.ours)
 
 
 @pytest.mark.interop

@@ -210,6 +210,24 @@ def _rotated_floors() -> list[Case]:
                 start=released,
             )
         )
+        cases.append(
+            Case(
+                f"floors/{role}-keys-rotated",
+                (nothing, later_versions, restart(role)),
+                REFUSE,
+                wider="rotation-resets-floors",
+                start=released,
+            )
+        )
+        cases.append(
+            Case(
+                f"floors/{role}-keys-rotated-asked-twice",
+                (nothing, later_versions, restart(role), nothing),
+                ACCEPT,
+                wider="rotation-resets-floors",
+                start=released,
+            )
+        )
     return cases
 
 
