@@ -1,0 +1,1 @@
+"""How fast imgsig is, as ratios against peers and floors of the same run."""

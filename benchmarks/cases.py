@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -18,9 +17,9 @@ from benchmarks.delay import DelayingProxy
 from benchmarks.measure import Row, Sample, at_least, at_most, in_fresh_process
 from benchmarks.peer import FileServer, Peer
 from imgsig.archive import Archive, Wanted
+from imgsig.limits import Limits
 from imgsig.notary.keys import parse_public_key
 from imgsig.notary.metadata import Key, parse_timestamp
-from imgsig.limits import Limits
 from imgsig.notary.settings import FirstUse, Notary, RootKeys
 from imgsig.policy import Policy, Rule, load_authority
 from imgsig.state import FolderState
@@ -33,6 +32,7 @@ from tests.support.token_service import TokenService
 
 NAME = "registry.example.com/team/app"
 ROUND_TRIP_SECONDS = 0.05
+PASSWORD = "the password of alice"  # noqa: S105 - it guards nothing
 GO = "Go library"
 GO_KEPT = "Go library, connections kept"
 TAGS = 100_000
@@ -43,6 +43,7 @@ class Bench:
     """The programs and repositories that the cases share."""
 
     def __init__(self, folder: Path, stack: ExitStack, *, quick: bool) -> None:
+        """Build the peer in `folder`; `stack` stops what was started. Measure less often if it is to be `quick`."""
         self._folder = folder
         self._stack = stack
         self._quick = quick
@@ -67,7 +68,7 @@ class Bench:
         key = parse_public_key(Key(written["keytype"], base64.b64decode(written["keyval"]["public"])))
 
         def floor() -> None:
-            assert session.get(url + "timestamp.json").status_code == 200
+            assert session.get(url + "timestamp.json").ok
             assert key.verifies(signature.method, signature.value, timestamp.envelope.message)
 
         with self._verifier(NAME, server.url) as verifier:
@@ -99,15 +100,17 @@ class Bench:
         folder = self._next()
         folder.mkdir()
         tls = TLSAuthority(self._next())
-        tokens = TokenService(folder, users={"alice": "secret"}, tls=tls)
-        with DelayingProxy(tokens._port, ROUND_TRIP_SECONDS) as away, tokens:
+        tokens = TokenService(folder, users={"alice": PASSWORD}, tls=tls)
+        port = int(tokens.realm.rpartition(":")[2].partition("/")[0])
+        with DelayingProxy(port, ROUND_TRIP_SECONDS) as away, tokens:
             tokens.realm = f"https://localhost:{away.port}/token"
             server = self._stack.enter_context(NotaryServer(self._next(), tls=tls, tokens=tokens))
-            publisher = Publisher(self._next(), server.url, ca_file=tls.ca_file, user="alice", password="secret")
+            publisher = Publisher(self._next(), server.url, ca_file=tls.ca_file, user="alice", password=PASSWORD)
             publisher.init(NAME)
             publisher.add(NAME, "1.0", b"an image")
             publisher.publish(NAME)
-            yield from self._cold("cold, one tag, 50 ms, TLS and token", server.port, tls, "1.0", user="alice:secret")
+            what, user = "cold, one tag, 50 ms, TLS and token", f"alice:{PASSWORD}"
+            yield from self._cold(what, server.port, tls, "1.0", user=user)
 
     def large_repository(self) -> Iterator[Row]:
         """Yield: 100,000 tags, 19 MB of targets.json: time cold and warm, and peak of memory."""
@@ -135,7 +138,8 @@ class Bench:
         repositories = [SignedRepository(f"registry.example.com/team/app{number}", tags=tags) for number in range(100)]
         server = self._serve(*repositories)
         rules = [
-            Rule([one.name], notary=Notary(anchor=RootKeys(one.root_key_ids), server=server.url)) for one in repositories
+            Rule([one.name], notary=Notary(anchor=RootKeys(one.root_key_ids), server=server.url))
+            for one in repositories
         ]
         references = [f"{one.name}:{tag}" for one in repositories for tag in tags]
         questions = [f"{one.name} {tag}" for one in repositories for tag in tags]
@@ -169,9 +173,8 @@ class Bench:
         folder = self._next()
         settings = Notary(anchor=RootKeys(repository.root_key_ids), server=server.url)
         with HttpSources() as sources:
-            Archive.save(
-                [Wanted(NAME, settings, load_authority(settings))], folder, sources=sources, clock=lambda: repository.now
-            )
+            wanted = [Wanted(NAME, settings, load_authority(settings))]
+            Archive.save(wanted, folder, sources=sources, clock=lambda: repository.now)
         policy = folder.with_suffix(".toml")
         policy.write_text(Policy((Rule([NAME], notary=settings),)).to_toml())
         command = [sys.executable, "-m", "imgsig", "verify", "--policy", str(policy), "--archive", str(folder)]
@@ -187,7 +190,7 @@ class Bench:
 
             def cold() -> None:
                 servers = (Server(url, ca_file=tls.ca_file),)
-                with self._verifier(NAME, url, servers=servers, credentials=login, first_use=True) as verifier:
+                with self._verifier(NAME, url, servers=servers, credentials=login) as verifier:
                     verifier.verify(f"{NAME}:{tag}")
 
             ours = Sample.of(cold, times=self._times(20), warm_up=2)
@@ -202,13 +205,11 @@ class Bench:
         *,
         servers: tuple[Server, ...] = (),
         credentials: StaticCredentials | None = None,
-        first_use: bool = True,
     ) -> Verifier:
-        assert first_use
         policy = Policy((Rule([name], notary=Notary(anchor=FirstUse(), server=url)),))
         return Verifier(policy, state=FolderState(self._next()), servers=servers, credentials=credentials)
 
-    def _look_up(
+    def _look_up(  # noqa: PLR0913 - as the peer's
         self, mode: str, url: str, questions: list[str], times: int, *,
         keep: bool, ca_file: Path | None = None, user: str = "",
     ) -> tuple[Sample, int]:

@@ -15,6 +15,7 @@ class DelayingProxy:
     """
 
     def __init__(self, target_port: int, round_trip_seconds: float) -> None:
+        """Prepare to forward to `target_port`; it listens with ``with``."""
         self._target_port = target_port
         self._half = round_trip_seconds / 2
         self._loop = asyncio.new_event_loop()
@@ -23,11 +24,13 @@ class DelayingProxy:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
+        """Listen on a port of its own."""
         self._thread.start()
         self._ready.wait(10)
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Stop, and drop what is under way."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
@@ -37,6 +40,10 @@ class DelayingProxy:
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._target_port)

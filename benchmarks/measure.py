@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, final
 
+_QUARTERS = 4
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,9 @@ class Sample:
     @property
     def spread(self) -> float:
         """Half of the distance between the quartiles, as a part of the median."""
-        if len(self.seconds) < 4:
+        if len(self.seconds) < _QUARTERS:
             return (max(self.seconds) - min(self.seconds)) / 2 / self.median
-        low, _, high = statistics.quantiles(self.seconds, n=4)
+        low, _, high = statistics.quantiles(self.seconds, n=_QUARTERS)
         return (high - low) / 2 / self.median
 
     def __str__(self) -> str:

@@ -2,9 +2,9 @@
 
 import json
 import os
+import socket
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self, final
@@ -23,6 +23,7 @@ class Peer:
     """The Go program in `peer/`, built from Debian's packages."""
 
     def __init__(self, folder: Path) -> None:
+        """Build it in `folder`."""
         self.program = folder / "peer"
         environment = os.environ | {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": ""}
         go = next((one for one in ("/usr/lib/go/bin/go", "/usr/bin/go") if Path(one).exists()), "")
@@ -59,7 +60,10 @@ class Peer:
 class FileServer:
     """Serves repositories from files, by the peer program: as quick as a trust server can be."""
 
-    def __init__(self, peer: Peer, folder: Path, *repositories: SignedRepository, tls: TLSAuthority | None = None) -> None:
+    def __init__(
+        self, peer: Peer, folder: Path, *repositories: SignedRepository, tls: TLSAuthority | None = None
+    ) -> None:
+        """Write the files into `folder`, and serve them over TLS with a certificate of `tls`, or plainly."""
         for repository in repositories:
             base = folder / "v2" / repository.name / "_trust" / "tuf"
             for path, body in repository.files.items():
@@ -79,15 +83,16 @@ class FileServer:
         return f"{'https' if self.tls else 'http'}://localhost:{self.port}"
 
     def __enter__(self) -> Self:
+        """Wait until it listens."""
         for _ in range(200):
             try:
-                if self.tls is None:
-                    urllib.request.urlopen(f"{self.url}/v2/", timeout=1).close()
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
                 break
             except OSError:
                 time.sleep(0.05)
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Stop it."""
         self._process.terminate()
         self._process.wait(10)
