@@ -1,7 +1,7 @@
 """Histories of TUF repositories, made by chance from a seed: what publishers, accidents and attackers do, step by step.
 
-A bend is one thing that happens. Where imgsig is stricter than python-tuf's client on purpose, or more tolerant, the
-bend names the reason, which docs/differences.md explains.
+A bend is one thing that happens. Where imgsig is stricter than python-tuf's client on purpose, or wider, the bend names
+the key of the reason in docs/differences.md.
 """
 
 import random
@@ -437,7 +437,7 @@ def unknown_key_type(history: History) -> None:
     repository.publish()
 
 
-_CACHED_SNAPSHOT: Final = "a cached snapshot serves only if it is the one that the timestamp names"
+_CACHED_SNAPSHOT: Final = "tuf.cached-snapshot"
 
 KINDS: Final = (
     Kind(retag, 8),
@@ -470,10 +470,10 @@ KINDS: Final = (
     Kind(damage_signatures, 4),
     Kind(wrong_root, 4),
     Kind(break_format, 6),
-    Kind(stricter_format, 2, stricter="documents are decoded strictly"),
-    Kind(one_key_twice, 1, stricter="a public key counts once, however often it is listed"),
-    Kind(wrong_key_id, 1, stricter="a key id is the hash of its key"),
-    Kind(unknown_key_type, 1, wider="a key of an unknown type harms nobody who does not need it", lasting=True),
+    Kind(stricter_format, 2, stricter="tuf.strict-documents"),
+    Kind(one_key_twice, 1, stricter="tuf.one-key-counts-once"),
+    Kind(wrong_key_id, 1, stricter="tuf.key-id-is-a-hash"),
+    Kind(unknown_key_type, 1, wider="tuf.unknown-key-type", lasting=True),
 )
 
 
