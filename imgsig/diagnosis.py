@@ -15,7 +15,7 @@ from imgsig.codes import Code
 from imgsig.errors import VerificationError
 from imgsig.examination import Examined
 from imgsig.outlook import Ending, Outlook
-from imgsig.patterns import EVERYTHING, candidates, split_pattern
+from imgsig.patterns import candidates, split_pattern, wider_patterns
 from imgsig.policy import Policy, Rule, SectionSettings
 
 OLD_ROOT_YEARS: Final = 3
@@ -180,7 +180,7 @@ def check_rules(policy: Policy, asked: Iterable[str], signed: Iterable[str]) -> 
     """
     by_pattern = {pattern: rule for rule in policy.rules for pattern in rule.names}
     for pattern, rule in by_pattern.items():
-        wider = next((wide for wide in _wider(pattern) if wide in by_pattern), None)
+        wider = next((wide for wide in wider_patterns(pattern) if wide in by_pattern), None)
         if wider is not None:
             yield from _compared(pattern, rule, wider, by_pattern[wider])
     used = {_winner(name, by_pattern) for name in asked}
@@ -197,21 +197,6 @@ def check_covered(policy: Policy, asked: Iterable[str]) -> Iterator[Finding]:
         if policy.rule_for(name) is None:
             what = f"no rule of the policy covers {name}"
             yield Finding(Code.NO_POLICY, Severity.ERROR, name, what, Code.NO_POLICY.remedy)
-
-
-def _wider(pattern: str) -> Iterator[str]:
-    """Yield every pattern that covers all names of `pattern`, the one that would win without it first."""
-    prefix, wildcard = split_pattern(pattern)
-    if not wildcard:
-        yield from (wide for wide in candidates(pattern) if wide != pattern)
-        return
-    if pattern == EVERYTHING:
-        return
-    if wildcard == "*":
-        yield f"{prefix}/**"
-    while prefix := prefix.rpartition("/")[0]:
-        yield f"{prefix}/**"
-    yield EVERYTHING
 
 
 def _winner(name: str, by_pattern: dict[str, Rule]) -> str:

@@ -34,6 +34,21 @@ def candidates(name: str) -> Iterator[str]:
     yield EVERYTHING
 
 
+def wider_patterns(pattern: str) -> Iterator[str]:
+    """Yield every other pattern that covers all names of `pattern`, the one that would win without it first."""
+    prefix, wildcard = split_pattern(pattern)
+    if not wildcard:
+        yield from (wide for wide in candidates(pattern) if wide != pattern)
+        return
+    if pattern == EVERYTHING:
+        return
+    if wildcard == "*":
+        yield f"{prefix}/**"
+    while prefix := prefix.rpartition("/")[0]:
+        yield f"{prefix}/**"
+    yield EVERYTHING
+
+
 def substitute(name: str, pattern: str, target: str) -> str:
     """Return the normalised name that `target` makes of what the wildcard of `pattern` stands for in `name`.
 

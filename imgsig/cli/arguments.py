@@ -53,6 +53,16 @@ examples:
   imgsig anchor registry.example.com/team/app
   imgsig anchor registry.example.com/team/app --server https://notary.example.com --write policy.toml
 """
+_INSPECT: Final = """\
+Shows what a repository holds: its tags with their digests, who signed them, its keys, and when everything expires.
+All of it is verified: by the rule for the name, or without a rule by nothing but itself. It changes nothing.
+
+examples:
+  imgsig inspect registry.example.com/team/app
+  imgsig inspect registry.example.com/team/app:1.4 --server https://notary.example.com
+  imgsig inspect --format docker alpine | jq -r '.[0].SignedTags[].SignedTag'
+  imgsig inspect --format dot registry.example.com/team/app | dot -Tsvg > app.svg
+"""
 _ARCHIVE: Final = """\
 Saves everything that a server has for the names, byte for byte, to be verified later without it. What does
 not verify now is kept as well, and marked.
@@ -79,6 +89,17 @@ Tells every fault of a policy file, each with its place, or which rule decides a
 examples:
   imgsig policy check policy.toml
   imgsig policy check policy.toml --for registry.example.com/team/app:1.4
+"""
+_POLICY_IMPORT: Final = """\
+Turns the trust pinning of notary's client, or Connaisseur's image policy with its validators for Notary v1, both
+as JSON, into a policy. What could not be carried over is told on stderr, and nothing is laxer for it.
+
+examples:
+  imgsig policy import ~/.notary/config.json > policy.toml
+  helm get values connaisseur --all --output json | imgsig policy import - > policy.toml
+
+exit status:
+  0 everything that restricts is carried over   2 something is not, or the call is wrong
 """
 _STATE_SHOW: Final = """\
 Shows what has been trusted so far: the root, why it is trusted, and the versions that no document may go
@@ -126,11 +147,15 @@ def make_parser() -> Parser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _add_verify(_command(commands, "verify", "verify images and print what to deploy", _VERIFY, "verify"))
     _add_anchor(_command(commands, "anchor", "show the root keys that a server offers for a name", _ANCHOR, "anchor"))
+    _add_inspect(_command(commands, "inspect", "show what a repository holds and who signed it", _INSPECT, "inspect"))
     _add_archive(_command(commands, "archive", "save the trust data of names, to verify later", _ARCHIVE, "archive"))
     _add_doctor(_command(commands, "doctor", "tell what will fail, or protects less than it seems", _DOCTOR, "doctor"))
     policy = commands.add_parser("policy", help="look at policy files", description="Look at policy files.")
     below = policy.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _add_policy_check(_command(below, "check", "tell every fault of a policy file", _POLICY_CHECK, "policy", "check"))
+    _add_policy_import(
+        _command(below, "import", "turn another program's configuration into a policy", _POLICY_IMPORT, "policy_import")
+    )
     state = commands.add_parser("state", help="look at what is remembered", description="Look at what is remembered.")
     below = state.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _add_state_show(_command(below, "show", "show what has been trusted so far", _STATE_SHOW, "state", "show"))
@@ -206,9 +231,7 @@ def _add_verify(parser: Parser) -> None:
     parser.add_argument("references", metavar="REF", nargs="*", help="an image: NAME, NAME:TAG or NAME@sha256:HEX")
     _add_policy(parser)
     _add_state(parser)
-    parser.add_argument("--archive", metavar="DIR", help="verify from this archive alone, opening no connection")
-    parser.add_argument("--archive-id", metavar="ID", help="demand that the archive is the one with this id")
-    parser.add_argument("--at", metavar="TIME", type=parse_time, help="as of this time (RFC 3339), with --archive only")
+    _add_from_archive(parser, "verify from")
     parser.add_argument(
         "--from", dest="file", metavar="FILE", help="verify the references in FILE (- for stdin), a line each, too"
     )
@@ -235,6 +258,21 @@ def _add_anchor(parser: Parser) -> None:
     parser.add_argument("--write", metavar="FILE", help="add a rule that trusts these keys to this policy file")
     _add_timeout(parser)
     _add_json(parser, "print the offered root as JSON")
+
+
+def _add_inspect(parser: Parser) -> None:
+    parser.add_argument("reference", metavar="NAME[:TAG]", help="the image's name, and perhaps one tag of it")
+    _add_server(parser)
+    _add_policy(parser)
+    _add_state(parser)
+    _add_from_archive(parser, "look into")
+    _add_timeout(parser)
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument(
+        "--format", choices=("docker", "dot"),
+        help="print the JSON of docker trust inspect, or a drawing of who delegates to whom for Graphviz",
+    )
+    _add_json(forms, "print all of it as JSON")
 
 
 def _add_archive(parser: Parser) -> None:
@@ -269,6 +307,10 @@ def _add_policy_check(parser: Parser) -> None:
     _add_json(parser, "print what was found as JSON")
 
 
+def _add_policy_import(parser: Parser) -> None:
+    parser.add_argument("file", metavar="FILE", help="the configuration, as JSON (- for stdin)")
+
+
 def _add_state_show(parser: Parser) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?", help="this name only")
     _add_state(parser)
@@ -286,6 +328,12 @@ def _add_policy(parser: Parser, purpose: str = "whom to trust") -> None:
 
 def _add_state(parser: Parser) -> None:
     parser.add_argument("--state", metavar="DIR", help="where trust is remembered; by default the user's own folder")
+
+
+def _add_from_archive(parser: Parser, verb: str) -> None:
+    parser.add_argument("--archive", metavar="DIR", help=f"{verb} this archive alone, opening no connection")
+    parser.add_argument("--archive-id", metavar="ID", help="demand that the archive is the one with this id")
+    parser.add_argument("--at", metavar="TIME", type=parse_time, help="as of this time (RFC 3339), with --archive only")
 
 
 def _add_server(parser: Parser) -> None:
@@ -306,5 +354,5 @@ def _add_workers(parser: Parser, verb: str) -> None:
     )
 
 
-def _add_json(parser: Parser, purpose: str) -> None:
+def _add_json(parser: Any, purpose: str) -> None:  # noqa: ANN401 - a parser, or a group of one
     parser.add_argument("--json", action="store_true", help=purpose)

@@ -60,7 +60,10 @@ def command(desk: Desk, *words: str, **streams: object) -> "subprocess.Completed
 
 @pytest.mark.parametrize(
     "words",
-    ["", "verify", "anchor", "archive", "doctor", "policy", "policy check", "state", "state show", "state forget"],
+    [
+        "", "verify", "anchor", "archive", "doctor", "policy", "policy check", "policy import", "state", "state show",
+        "state forget",
+    ],
 )
 def test_every_command_explains_itself(desk: Desk, words: str) -> None:
     ran = desk.run(*words.split(), "--help")
@@ -92,7 +95,7 @@ def test_every_option_is_in_the_guide() -> None:
     while waiting:
         for action in waiting.pop()._actions:
             options.update(option for option in action.option_strings if option.startswith("--"))
-            waiting += dict(action.choices or {}).values()
+            waiting += action.choices.values() if isinstance(action.choices, dict) else ()
     assert [option for option in sorted(options) if f"`{option}" not in guide] == []
 
 
