@@ -39,8 +39,9 @@ peers: ## install the real programs that tests/interop asks (Debian packages; ne
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(PACKAGES); \
 	else echo "peers: please install the Debian packages $(PACKAGES)" >&2; exit 1; fi
 
-fixtures: $(VENV)/.test ## record fixtures/ anew from the real notary-server (see fixtures/README.md)
+fixtures: $(VENV)/.test ## record fixtures/ anew from the real programs (see fixtures/README.md)
 	$(BIN)/python -m fixtures.record
+	$(BIN)/python -m fixtures.record_inspect
 
 clean: ## remove what the commands above have made
 	rm -rf $(VENV) .venv-lowest build dist site .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

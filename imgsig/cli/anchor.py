@@ -8,7 +8,7 @@ from imgsig.cli.places import Place, open_sources, places_of
 from imgsig.cli.policy_file import add_rule, check_writable
 from imgsig.environment import Environment
 from imgsig.errors import UsageError
-from imgsig.inspection import OfferedRoot, fetch_offered_root
+from imgsig.inspection.offered import OfferedRoot, fetch_offered_root
 from imgsig.limits import Deadline, Limits
 from imgsig.notary.settings import Notary, RootKeys
 from imgsig.policy import Rule

@@ -7,6 +7,7 @@ command/image/trust.go.
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, final
 
 from imgsig.codes import Code
@@ -41,6 +42,40 @@ class Tree:
         self._skipped = skipped
         self._paths = self._effective_paths()
 
+    @property
+    def delegated(self) -> Mapping[str, tuple[str, ...]]:
+        """``targets`` and every role delegated below it, nearest to the root first, with the paths in force for it."""
+        return MappingProxyType(self._paths)
+
+    def loaded(self) -> Iterator[Targets]:
+        """Iterate over the verified documents, nearest to the root first."""
+        return (self._roles[role] for role in self._paths if role in self._roles)
+
+    def released(self) -> tuple[str, ...]:
+        """Return every tag that a role lists which docker takes releases from, sorted."""
+        return tuple(
+            sorted({name for role in (RELEASES, TARGETS) if role in self._roles for name in self._roles[role] if name})
+        )
+
+    def mentions(self, tag: str) -> Iterator[tuple[str, str, FileInfo]]:
+        """Iterate over what every role says of `tag` within its paths, or of all that it lists if `tag` is empty.
+
+        Yields role, tag and entry, the roles nearest to the root first. Without a tag no paths are looked at.
+
+        Spec: notary client/reader.go, GetAllTargetMetadataByName.
+        """
+        roles = self._walk(tag, TARGETS, "") if tag else (targets.role for targets in self.loaded())
+        for role in roles:
+            for name in (tag,) if tag else self._roles[role]:
+                info = self._roles[role].target(name)
+                if info is not None:
+                    yield role, name, info
+
+    def signers_of(self, choice: Choice) -> tuple[str, ...]:
+        """Return the roles besides its own that list the tag of `choice` with the same digest, within their paths."""
+        found = (role for role, _, info in self.mentions(choice.tag) if f"sha256:{info.sha256.hex()}" == choice.digest)
+        return tuple(role for role in found if role != choice.role)
+
     def choose(self, tag: str) -> Choice:
         """Return what docker's client takes `tag` for.
 
@@ -65,10 +100,9 @@ class Tree:
         Raises:
             RejectedError: there is none (``digest_not_signed``, or the code of a fault that may have hidden it).
         """
-        names = {name for role in (RELEASES, TARGETS) if role in self._roles for name in self._roles[role] if name}
         found: list[Choice] = []
         hidden = next((self._skipped[role] for role in self._skipped if self._is_asked_first(role)), None)
-        for name in sorted(names):
+        for name in self.released():
             try:
                 choice = self.choose(name)
             except RejectedError as error:

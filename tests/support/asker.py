@@ -9,10 +9,11 @@ import pytest
 from imgsig.authority import Question, State
 from imgsig.codes import Code
 from imgsig.errors import VerificationError
+from imgsig.inspection.inventory import VerifiedRepository, fetch_repository
 from imgsig.limits import Deadline, Limits
 from imgsig.memory import Memory
 from imgsig.notary.client import NotaryAuthority
-from imgsig.notary.settings import Anchor, Notary, RootKeys
+from imgsig.notary.settings import Anchor, FirstUse, Notary, RootKeys
 from imgsig.state import MemoryState
 from imgsig.verdict import Attestation, Checks
 from tests.support.memory_source import LOCATION, MemorySource
@@ -90,3 +91,19 @@ class Asker:
         trust = self.state.load("notary", self.repository.name, deadline=Deadline(60)).trust
         assert trust is not None
         return set(trust.floors)
+
+
+def looked_at(
+    repository: SignedRepository, *, anchor: Anchor | None = None, state: State | None = None
+) -> VerifiedRepository:
+    """Return the repository's verified documents as an inspection has them, by default trusted by nothing at all."""
+    return fetch_repository(
+        Notary(anchor=anchor or FirstUse()),
+        repository.name,
+        MemorySource(repository.served),
+        state,
+        live=True,
+        at=repository.now,
+        deadline=Deadline(60),
+        limits=Limits(),
+    )

@@ -96,11 +96,12 @@ def fetch_offered_root(source: Source, name: str, *, at: datetime, deadline: Dea
         trusted.root.version,
         trusted.root.expires,
         trusted.root.roles["root"].threshold,
-        tuple(_offered(key, trusted.key_ids) for key in keys),
+        tuple(offered_key(key, trusted.key_ids) for key in keys),
     )
 
 
-def _offered(root_key: RootKey, signers: tuple[str, ...]) -> OfferedKey:
+def offered_key(root_key: RootKey, signers: tuple[str, ...]) -> OfferedKey:
+    """Return a key of a root that the keys with the canonical ids `signers` have signed."""
     leaf = root_key.leaf
     return OfferedKey(
         root_key.key.canonical_id,

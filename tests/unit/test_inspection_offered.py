@@ -4,7 +4,7 @@ import pytest
 
 from imgsig.codes import Code
 from imgsig.errors import InconclusiveError, RejectedError
-from imgsig.inspection import OfferedRoot, fetch_offered_root
+from imgsig.inspection.offered import OfferedRoot, fetch_offered_root
 from imgsig.limits import Deadline, Limits
 from tests.support.memory_source import LOCATION, source_of
 from tests.support.repository import NAME, NOW, SignedRepository
