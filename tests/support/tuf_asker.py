@@ -1,8 +1,9 @@
 """Ask the TUF authority about an in-memory repository in one line."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final, final
+from typing import Any, Final, TypeAlias, final
 
 import pytest
 
@@ -10,14 +11,17 @@ from imgsig.authority import Question, State
 from imgsig.codes import Code
 from imgsig.errors import VerificationError
 from imgsig.limits import Deadline, Limits
+from imgsig.memory import Memory
 from imgsig.sections import RootFile
 from imgsig.state import MemoryState
 from imgsig.tuf.client import TufAuthority
 from imgsig.tuf.settings import Tuf
 from imgsig.verdict import Attestation, Checks
 from tests.support.memory_source import MemorySource
+from tests.support.repository import Reply
 from tests.support.tuf_repository import TufRepository
 
+Served: TypeAlias = Callable[[str], Reply]
 URL: Final = "https://tuf.example.com/metadata"
 COLD: Final = ["2.root.json", "timestamp.json", "1.snapshot.json", "1.targets.json"]
 
@@ -37,6 +41,10 @@ class TufAsker:
         self.now: datetime = repository.now
         self.live = True
         self.location = URL
+        self.served: Served | None = None
+        """What the server answers; None for what the repository does."""
+        self.memory: Memory | None = None
+        """What is known already of how to tell; None to begin each question without."""
         self.checks = Checks()
 
     def ask(self, tag: str = "latest", *, digest: str = "", name: str = "") -> Attestation:
@@ -48,11 +56,12 @@ class TufAsker:
             tag=tag,
             digest=digest,
             at=self.now,
-            source=MemorySource(self.repository.served, location=self.location),
+            source=MemorySource(self.served or self.repository.served, location=self.location),
             live=self.live,
             state=self.state,
             deadline=Deadline(60),
             limits=self.limits,
+            memory=Memory() if self.memory is None else self.memory,
         )
         return TufAuthority(Tuf(**self.settings)).attest(question, self.checks)
 
