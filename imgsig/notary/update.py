@@ -204,15 +204,28 @@ class Update:
             if seen > self._question.limits.max_roles:
                 msg = f"more than {self._question.limits.max_roles} delegated roles"
                 raise RejectedError(msg, code=Code.LIMIT_EXCEEDED, subject="targets")
-            body = self._body(role.name, trusted.entry(role.name))
+            info, at_hand = trusted.entry(role.name), self._bodies.get(role.name)
+            body = self._body(role.name, info)
             try:
                 child = trusted.load_delegation(parent, role, body)
             except RejectedError as fault:
                 if fault.code not in SKIPPABLE:
                     raise
+                if body is at_hand:
+                    self._ask_again(role.name, info)
                 trusted.skip(parent, role, fault)
                 continue
             waiting += _delegated(child)
+
+    def _ask_again(self, role: str, info: FileInfo) -> None:
+        """Ask for the document of a role that was at hand and must be passed over: the server has to have it too.
+
+        Spec: notary client/tufclient.go, tryLoadCacheThenRemote.
+        """
+        if self.is_stale:
+            msg = f"{role} is to be passed over, which only the server can confirm"
+            raise InconclusiveError(msg, code=Code.STALE, subject=role)
+        self._documents.fetch(role, info)
 
     def _timestamp_body(self) -> bytes:
         """Return the timestamp: the server's, or the stored one if the rule bridges an outage and it is recent."""

@@ -95,3 +95,47 @@ def doubled(*, first_is_right: bool) -> SignedRepository:
 def test_a_role_that_is_delegated_twice_has_the_keys_of_its_first_entry() -> None:
     assert Asker(doubled(first_is_right=False)).code() is Code.THRESHOLD
     assert Asker(doubled(first_is_right=True)).code() is Code.MALFORMED
+
+
+def passed_over() -> Asker:
+    """Return who knows a repository of which one delegation expires afterwards."""
+    repository = SignedRepository(publish=False)
+    repository.add_delegation("targets/other", tags=("other",))
+    repository.expire("targets/other", "2028-01-01T00:00:00Z")
+    repository.publish()
+    asker = Asker(repository)
+    asker.ask()
+    asker.wait(days=400)
+    return asker
+
+
+def test_what_was_at_hand_and_is_passed_over_is_asked_for_again() -> None:
+    asker = passed_over()
+    assert asker.ask().digest == asker.repository.digest("latest")
+    assert asker.requests == ["timestamp.json", "targets/other.json"]
+    asker.ask()
+    assert asker.requests == ["timestamp.json", "targets/other.json"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(503, Code.UNREACHABLE), (404, Code.MISSING_METADATA), (400, Code.BAD_RESPONSE)]
+)
+def test_what_is_passed_over_must_be_there_still(status: int, code: Code) -> None:
+    asker = passed_over()
+    asker.repository.fail("targets/other", status)
+    assert asker.code() is code
+
+
+def test_what_is_passed_over_must_be_the_same_still() -> None:
+    asker = passed_over()
+    asker.repository.tamper("targets/other", lambda body: body[:-1] + b" ")
+    assert asker.code() is Code.HASH_MISMATCH
+
+
+def test_an_outage_is_not_bridged_where_a_role_must_be_passed_over() -> None:
+    asker = passed_over()
+    asker.max_stale_seconds = 10**8
+    asker.repository.fail("timestamp", 503)
+    error = asker.error()
+    assert (error.code, "timestamp.json" in asker.requests) == (Code.STALE, True)
+    assert asker.requests == ["timestamp.json"]
