@@ -1,6 +1,5 @@
 """Repositories as a `Sources`, without sockets: what a live server's client would hand to an authority."""
 
-import hashlib
 from collections.abc import Callable
 from typing import final
 
@@ -58,11 +57,6 @@ class MemorySources:
 def source_of(repository: SignedRepository) -> MemorySource:
     """Return the documents of one repository."""
     return MemorySource(repository.served)
-
-
-def digest_of(body: bytes) -> str:
-    """Return the hex sha256 of a document, as paths bear it."""
-    return hashlib.sha256(body).hexdigest()
 
 
 def _nothing(path: str) -> Reply:

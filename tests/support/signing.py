@@ -26,7 +26,6 @@ CURVES: Final[dict[str, ec.EllipticCurve]] = {
 }
 RSA_BITS: Final = {"rsa1024": 1024, "rsa2048": 2048, "rsa3072": 3072, "rsa4096": 4096}
 _NUMBERS: Final = {kind: cycle(range(6 if bits == 2048 else 1)) for kind, bits in RSA_BITS.items()}
-KINDS: Final = ("p256", "p384", "p521", "rsa2048", "ed25519")
 
 
 @final
