@@ -26,6 +26,9 @@ class Limits:
     """Largest timestamp: the reference client's own cap."""
     max_json_depth: int = 64
     """Levels of nested objects and arrays (more is ``malformed``); metadata needs seven, custom data a few more."""
+    max_json_values: int = 2_000_000
+    """Values in one document, about: a repository of 100,000 tags has some 700,000. A hundred megabytes can hold fifty
+    million, which would take minutes and gigabytes to decode, before anybody has vouched for them."""
     max_roles: int = 4096
     """Delegated roles loaded for one name; real repositories have tens."""
     max_root_keys: int = 256

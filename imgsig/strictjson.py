@@ -15,11 +15,15 @@ from typing import Any, Final, NoReturn, cast, final
 
 from imgsig.codes import Code
 from imgsig.errors import RejectedError
+from imgsig.limits import Limits
 
 MAX_INTEGER: Final = 2**53
 """Beyond this the reference client, which computes in floating point, signs another number than the one written."""
 
+_LIMITS: Final = Limits()
 _MAX_QUOTE: Final = 60
+_MAX_MEMBERS: Final = 1024
+"""Members whose texts are kept apart: those of a document and of what is signed in it. Real ones have at most seven."""
 _SPACE: Final = re.compile(r"[ \t\r\n]*+")
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
 """A text, or all that follows a quote without a partner: never looked at twice, whatever is in it."""
@@ -58,29 +62,38 @@ def malformed(where: str, why: str, *, found: str = "") -> RejectedError:
     return RejectedError(f"{where}: {why}", code=Code.MALFORMED, subject=where, expected=why, found=found)
 
 
-def parse(body: bytes, *, what: str, max_depth: int) -> Any:  # noqa: ANN401 - any JSON value
+def parse(
+    body: bytes, *, what: str, max_depth: int, max_values: int = _LIMITS.max_json_values
+) -> Any:  # noqa: ANN401 - any JSON value
     """Return the one JSON value in `body`.
 
     Raises:
         RejectedError: it is not one well-formed value, nested deeper than `max_depth`, not UTF-8, or has a
-            duplicate member, a lone surrogate, or a number that is not finite (``malformed``, subject `what`).
+            duplicate member, a lone surrogate, or a number that is not finite (``malformed``, subject `what`); or it
+            may have more than `max_values` values in it (``limit_exceeded``).
     """
-    text = _decoded_text(body, what, max_depth)
+    text = _decoded_text(body, what, max_depth, max_values)
     reader = _Reader(what)
     value, end = reader.value(text, _after_space(text, 0))
     _expect_end(text, end, what)
     return value
 
 
-def parse_members(
-    body: bytes, *, what: str, max_depth: int, within: str = "", integers_only: bool = False
+def parse_members(  # noqa: PLR0913 - what to read and its bounds, each by name
+    body: bytes,
+    *,
+    what: str,
+    max_depth: int,
+    max_values: int = _LIMITS.max_json_values,
+    within: str = "",
+    integers_only: bool = False,
 ) -> dict[str, Member]:
     """Return the members of the one JSON object in `body`, each with its text. Raises as `parse` does.
 
     If the member `within` is an object, its own members are returned in the same way. With `integers_only`, every
     number that is no integer within `MAX_INTEGER`, or is not written as one, is refused.
     """
-    text = _decoded_text(body, what, max_depth)
+    text = _decoded_text(body, what, max_depth, max_values)
     members, end, _ = _members(text, _after_space(text, 0), _Reader(what, integers_only=integers_only), within)
     _expect_end(text, end, what)
     return members
@@ -221,6 +234,8 @@ def _members(text: str, start: int, reader: _Reader, within: str) -> tuple[dict[
             raise malformed(what, f"not JSON: expected a colon at character {colon}")
         if name in members:
             raise malformed(what, f"duplicate member {quote(name)}", found=quote(name))
+        if len(members) == _MAX_MEMBERS:
+            raise _too_many(what, "members", _MAX_MEMBERS)
         begin = _after_space(text, colon + 1)
         members[name], end = _member(reader, text, begin, descend=bool(within) and name == within)
         length += end - begin
@@ -252,8 +267,10 @@ def _expect_end(text: str, end: int, what: str) -> None:
         raise malformed(what, f"not JSON: more than one value at character {end}")
 
 
-def _decoded_text(body: bytes, what: str, max_depth: int) -> str:
+def _decoded_text(body: bytes, what: str, max_depth: int, max_values: int) -> str:
     _check_depth(body, what, max_depth)
+    if len(body) > max_values and body.count(b",") + body.count(b"[") + body.count(b"{") >= max_values:
+        raise _too_many(what, "values", max_values)
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -261,6 +278,11 @@ def _decoded_text(body: bytes, what: str, max_depth: int) -> str:
     if "\\u" in text and _has_lone_surrogate(text):
         raise malformed(what, "has half of a surrogate pair")
     return text
+
+
+def _too_many(what: str, things: str, most: int) -> RejectedError:
+    msg = f"{what} has more than {most} {things}"
+    return RejectedError(msg, code=Code.LIMIT_EXCEEDED, subject=what, expected=f"at most {most} {things}")
 
 
 def _has_lone_surrogate(text: str) -> bool:

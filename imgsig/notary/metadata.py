@@ -189,9 +189,10 @@ def parse_root(body: bytes, limits: Limits) -> Root:
     envelope, written = _parse_envelope(body, "root", limits)
     signed, version, expires = _common(written.members, "root", ("consistent_snapshot", "keys", "roles"))
     signed.boolean("consistent_snapshot")
-    keys = _keys(signed.mapping("keys"), "root.keys")
-    if len(keys) > limits.max_root_keys:
+    listed = signed.mapping("keys")
+    if len(listed) > limits.max_root_keys:
         raise too_many("root.keys", limits.max_root_keys)
+    keys = _keys(listed, "root.keys")
     roles: dict[str, Role] = {}
     for name, value in signed.mapping("roles").items():
         where = f"root.roles[{quote(name)}]"
@@ -284,7 +285,9 @@ def is_delegation_name(name: str) -> bool:
 
 
 def _parse_envelope(body: bytes, what: str, limits: Limits) -> tuple[Envelope, Member]:
-    members = parse_members(body, what=what, max_depth=limits.max_json_depth, within="signed")
+    members = parse_members(
+        body, what=what, max_depth=limits.max_json_depth, max_values=limits.max_json_values, within="signed"
+    )
     fields = Structure({name: member.value for name, member in members.items()}, what, ("signed", "signatures"))
     signed = members.get("signed")
     if signed is None or not isinstance(signed.value, dict):

@@ -101,7 +101,8 @@ def _parse(
     body: bytes, kind: str, limits: Limits, make: Callable[[Fields, dict[str, Any]], _Model], *, role: str = ""
 ) -> Document[_Model]:
     where = quote(role) if role not in {"", kind} else kind
-    members = parse_members(body, what=where, max_depth=limits.max_json_depth, integers_only=True)
+    depth, values = limits.max_json_depth, limits.max_json_values
+    members = parse_members(body, what=where, max_depth=depth, max_values=values, integers_only=True)
     for name in ("signed", "signatures"):
         if name not in members:
             raise malformed(where, f"must have {name}", found=quote(", ".join(members)))

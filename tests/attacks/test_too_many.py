@@ -3,6 +3,8 @@
 Spec: TUF 5.3.3 and 5.6.7.1. The bounds of single reads are in test_endless_data.py.
 """
 
+import tracemalloc
+
 import pytest
 
 from imgsig.codes import Code
@@ -128,6 +130,50 @@ def test_deep_nesting_is_refused(role: str) -> None:
     repository.rewrite(role, lambda text: text[:-1] + b',"x":' + deep + b"}", message=lambda text: text)
     repository.publish()
     assert Asker(repository).code() is Code.MALFORMED
+
+
+CROWDS = {
+    "numbers": b"[" + b"0," * 2_000_000 + b"0]",
+    "objects": b"[" + b"{}," * 1_000_000 + b"0]",
+    "nested": b"[" + b"[0]," * 1_000_000 + b"0]",
+    "members": b"{" + b",".join(b'"%d":0' % number for number in range(2_000_001)) + b"}",
+}
+
+
+@pytest.mark.parametrize("role", ["root", "snapshot"])
+@pytest.mark.parametrize("crowd", CROWDS)
+def test_millions_of_values_are_refused_before_they_are_decoded(role: str, crowd: str) -> None:
+    """Anybody on the way can send them in place of root, and a server that holds its key can sign them."""
+    repository = SignedRepository(publish=False)
+    repository.alter(role, lambda body: body[:-1] + b',"x":' + CROWDS[crowd] + b"}")
+    repository.publish()
+    tracemalloc.start()
+    try:
+        assert Asker(repository).code() is Code.LIMIT_EXCEEDED
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * len(CROWDS[crowd])
+
+
+def test_as_many_values_as_the_largest_repositories_have_are_decoded() -> None:
+    repository = SignedRepository(publish=False)
+    many = b"[" + b"0," * 999_999 + b"0]"
+    repository.alter("timestamp", lambda body: body[:-1] + b',"x":' + many[: 1024 * 1000].rpartition(b",")[0] + b"]}")
+    repository.publish()
+    assert Asker(repository).ask().digest == repository.digest("latest")
+
+
+@pytest.mark.parametrize("signed", [True, False], ids=["signed", "beside it"])
+def test_a_document_with_thousands_of_members_is_refused(*, signed: bool) -> None:
+    repository = SignedRepository(publish=False)
+    more = b"".join(b',"x%d":0' % number for number in range(1024))
+    if signed:
+        repository.rewrite("timestamp", lambda text: text[:-1] + more + b"}")
+    else:
+        repository.alter("timestamp", lambda body: body[:-1] + more + b"}")
+    repository.publish()
+    assert Asker(repository).code() is Code.LIMIT_EXCEEDED
 
 
 def test_a_target_entry_of_any_size_is_no_way_to_a_loop() -> None:
