@@ -15,7 +15,7 @@ from fuzz import seeds
 from imgsig.archive.capture import encode_capture, parse_capture
 from imgsig.cli.arguments import parse_count, parse_seconds, parse_time
 from imgsig.errors import ImgsigError, RejectedError
-from imgsig.inspection import fetch_offered_root
+from imgsig.inspection.offered import fetch_offered_root
 from imgsig.limits import Deadline, Limits
 from imgsig.notary import metadata as notary
 from imgsig.notary.certificates import (
