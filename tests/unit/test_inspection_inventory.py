@@ -222,7 +222,8 @@ def test_an_archive_is_looked_into_as_of_a_time(tmp_path: Path) -> None:
     ],
 )
 def test_tags_are_ordered_as_people_count(ordered: list[str]) -> None:
-    assert sorted(ordered[::-1], key=natural_order) == ordered
+    backwards = ordered[::-1]
+    assert sorted(backwards, key=natural_order) == ordered
 
 
 @given(st.text("0123ab.", max_size=8), st.text("0123ab.", max_size=8))
