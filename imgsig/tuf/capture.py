@@ -31,7 +31,7 @@ def capture_documents(source: Source, anchor: Anchor, *, deadline: Deadline, lim
     newest = _fetch_roots(documents, anchor, limits)
     timestamp = documents.fetch_timestamp()
     try:
-        consistent = newest is not None and bool(parse_root(newest, limits).model.consistent_snapshot)
+        consistent = bool(parse_root(newest, limits).model.consistent_snapshot)
         meta = parse_timestamp(timestamp, limits).model.snapshot_meta
         snapshot = parse_snapshot(documents.fetch_snapshot(meta, consistent=consistent), limits).model
     except VerificationError as error:
@@ -40,26 +40,29 @@ def capture_documents(source: Source, anchor: Anchor, *, deadline: Deadline, lim
     _fetch_targets(documents, snapshot, consistent=consistent, limits=limits)
 
 
-def _fetch_roots(documents: Documents, anchor: Anchor, limits: Limits) -> bytes | None:
-    """Fetch one root after another, and return the last; the anchor's own if there is none that follows it."""
-    newest, version = None, 1
-    if isinstance(anchor, RootFile):
-        newest = anchor.document
-        try:
-            version = parse_root(newest, limits).model.version + 1
-        except RejectedError:
-            return None
-    first = documents.fetch_next_root(1)
-    if first is not None:
-        version = 2
-        newest = first
-    for count in range(limits.max_root_rotations + version):
-        body = documents.fetch_next_root(version + count)
+def _fetch_roots(documents: Documents, anchor: Anchor, limits: Limits) -> bytes:
+    """Fetch one root after another, and return the last; the anchor's own if none follows it, else nothing."""
+    anchored = anchor.document if isinstance(anchor, RootFile) else b""
+    newest, version = documents.fetch_next_root(1), 1
+    anchored_version = _version_of(anchored, limits)
+    if newest is None:
+        newest, version = anchored, anchored_version
+    most = limits.max_root_rotations + anchored_version
+    while version <= most:
+        version += 1
+        body = documents.fetch_next_root(version)
         if body is None:
             return newest
         newest = body
-    msg = f"more than {limits.max_root_rotations + version} roots"
-    raise RejectedError(msg, code=Code.LIMIT_EXCEEDED, subject="root")
+    msg = f"more than {limits.max_root_rotations} roots follow the one that is trusted"
+    raise RejectedError(msg, code=Code.LIMIT_EXCEEDED, subject="root", found=f"version {version}")
+
+
+def _version_of(root: bytes, limits: Limits) -> int:
+    try:
+        return parse_root(root, limits).model.version
+    except RejectedError:
+        return 1
 
 
 def _fetch_targets(documents: Documents, snapshot: Snapshot, *, consistent: bool, limits: Limits) -> None:
