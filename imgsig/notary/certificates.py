@@ -22,6 +22,7 @@ from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from imgsig.notary.der import fault_of_writing
 from imgsig.notary.pem import iter_pem_blocks
+from imgsig.strictjson import quote
 
 MIN_RSA_BITS: Final = 2048
 CURVES: Final = (ec.SECP224R1, ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
@@ -35,6 +36,8 @@ _SHA1: Final = frozenset(
     }
 )
 _PARSED: Final = 256
+MAX_KEPT_BYTES: Final = 64 * 1024
+"""Longer keys and certificates are read anew each time: many of them, kept, would be too much."""
 _WARNINGS: Final = threading.Lock()
 
 
@@ -84,13 +87,17 @@ class ParsedCertificate:
         return self.common_name == name
 
 
-@lru_cache(maxsize=_PARSED)
 def parse_certificate(der: bytes) -> ParsedCertificate:
     """Return the certificate in `der`.
 
     Raises:
         UnreadableCertificateError: it is none, or one that only a lenient parser would read.
     """
+    return _certificate(der) if len(der) <= MAX_KEPT_BYTES else _certificate.__wrapped__(der)
+
+
+@lru_cache(maxsize=_PARSED)
+def _certificate(der: bytes) -> ParsedCertificate:
     try:
         # The library warns of what it tolerates (long common names, odd serial numbers); nothing may be printed.
         with _WARNINGS, warnings.catch_warnings():
@@ -129,7 +136,6 @@ def first_certificate(text: bytes) -> ParsedCertificate:
     return parse_certificate(block.content)
 
 
-@lru_cache(maxsize=_PARSED)
 def parse_bundle(text: bytes, max_certificates: int) -> tuple[ParsedCertificate, ...]:
     """Return the certificates of a root key: the leaf, then its intermediates.
 
@@ -139,10 +145,16 @@ def parse_bundle(text: bytes, max_certificates: int) -> tuple[ParsedCertificate,
 
     Spec: notary tuf/utils/x509.go, LoadCertBundleFromPEM; trustpinning/certs.go, parseAllCerts.
     """
+    parse = _bundle if len(text) <= MAX_KEPT_BYTES else _bundle.__wrapped__
+    return parse(text, max_certificates)
+
+
+@lru_cache(maxsize=_PARSED)
+def _bundle(text: bytes, max_certificates: int) -> tuple[ParsedCertificate, ...]:
     certificates: list[ParsedCertificate] = []
     for block in iter_pem_blocks(text):
         if block.label != "CERTIFICATE" or len(certificates) == max_certificates:
-            msg = f"a {block.label} block, or more than {max_certificates} certificates"
+            msg = f"a block {quote(block.label)}, or more than {max_certificates} certificates"
             raise UnreadableCertificateError(msg)
         certificates.append(parse_certificate(block.content))
     if [certificate.is_ca for certificate in certificates] != [False, *[True] * (len(certificates) - 1)]:

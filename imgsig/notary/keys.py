@@ -21,6 +21,7 @@ from imgsig.codes import Code
 from imgsig.errors import RejectedError
 from imgsig.notary.certificates import (
     CURVES,
+    MAX_KEPT_BYTES,
     MIN_RSA_BITS,
     UnreadableCertificateError,
     first_certificate,
@@ -90,7 +91,9 @@ def key_id(keytype: str, public: bytes | None) -> str:
 
 def parse_public_key(key: Key) -> PublicKey:
     """Return the key in `key`; one that is unknown or damaged is returned as a key that verifies nothing."""
-    return _parsed(key.keytype, key.public)
+    length = len(key.keytype) + len(key.public or b"")
+    parse = _parsed if length <= MAX_KEPT_BYTES else _parsed.__wrapped__
+    return parse(key.keytype, key.public)
 
 
 @lru_cache(maxsize=_PARSED)

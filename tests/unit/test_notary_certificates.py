@@ -319,8 +319,29 @@ def test_a_file_of_authorities_holds_certificates_alone() -> None:
             parse_authorities(text)
 
 
-def test_the_same_bytes_are_read_once() -> None:
+def test_the_same_bytes_are_read_once_unless_they_are_huge() -> None:
     assert parse_certificate(LEAF.der) is parse_certificate(bytes(bytearray(LEAF.der)))
+    assert parse_bundle(LEAF.pem, 1) is parse_bundle(bytes(bytearray(LEAF.pem)), 1)
+    huge = LEAF.pem + b"\n" * 100_000
+    assert parse_bundle(huge, 1) is not parse_bundle(huge, 1)
+    names = [x509.NameAttribute(NameOID.COMMON_NAME, NAME), *[
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, "x" * 64) for _ in range(1000)
+    ]]  # fmt: skip
+    key = private_key("p256")
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    large = built(key, None, *names)
+    assert len(large) > 64 * 1024
+    assert parse_certificate(large) is not parse_certificate(large)
+    assert parse_certificate(large).common_name == NAME
+
+
+def test_what_a_block_calls_itself_is_shown_escaped_and_shortened() -> None:
+    for label in (b"\x1b[31m\xff", b"X" * 5000):
+        with pytest.raises(UnreadableCertificateError) as caught:
+            parse_bundle(b"-----BEGIN " + label + b"-----\nYWJj\n-----END " + label + b"-----\n", 3)
+        assert str(caught.value).isascii()
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 200
 
 
 def test_a_certificate_is_made_of_the_bytes_that_came() -> None:

@@ -459,7 +459,10 @@ def test_a_key_with_a_huge_modulus_fails_without_a_crash() -> None:
     assert not huge.verifies("rsapkcs1v15", bytes(2500), MESSAGE)
 
 
-def test_keys_are_parsed_once() -> None:
+def test_keys_are_parsed_once_unless_they_are_huge() -> None:
     key = make_key("p256")
     assert public(key) is public(key)
+    huge = root_key("x").with_public(root_key("x").public + b"\n" * 100_000)
+    assert public(huge) is not public(huge)
+    assert verifies(huge)
     assert isinstance(private_key("ed25519"), ed25519.Ed25519PrivateKey)
