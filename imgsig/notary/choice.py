@@ -4,8 +4,9 @@ Spec: docs/notary-v1.md, "Choosing a digest"; notary client/reader.go and tuf/tu
 command/image/trust.go.
 """
 
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, final
@@ -33,6 +34,30 @@ class Choice:
 
 
 @final
+class Paths:
+    """The paths of a delegation. However many there are, one look tells whether a text begins with any of them."""
+
+    __slots__ = ("_shortest", "listed")
+
+    def __init__(self, listed: Iterable[str]) -> None:
+        """Hold the paths as they are `listed`."""
+        self.listed = tuple(listed)
+        self._shortest: list[str] = []
+        """Sorted, without those that begin with another: so none lies between one and a text that begins with it."""
+        for path in sorted(self.listed):
+            if not (self._shortest and path.startswith(self._shortest[-1])):
+                self._shortest.append(path)
+
+    def cover(self, text: str) -> bool:
+        """Return whether `text` begins with one of the paths."""
+        at = bisect_right(self._shortest, text)
+        return at > 0 and text.startswith(self._shortest[at - 1])
+
+
+_ALL: Final = Paths([""])
+
+
+@final
 class Tree:
     """The verified roles of a repository, with those that had to be passed over."""
 
@@ -40,12 +65,15 @@ class Tree:
         """Hold the verified `roles`, and for each that was `skipped` the reason."""
         self._roles = roles
         self._skipped = skipped
-        self._paths = self._effective_paths()
+        self._paths: dict[str, Paths] = {}
+        self._below: dict[str, tuple[tuple[str, Paths], ...]] = {}
+        """For each verified role, what it delegates to and the paths in force for that, in order."""
+        self._find_paths()
 
     @property
     def delegated(self) -> Mapping[str, tuple[str, ...]]:
         """``targets`` and every role delegated below it, nearest to the root first, with the paths in force for it."""
-        return MappingProxyType(self._paths)
+        return MappingProxyType({role: paths.listed for role, paths in self._paths.items()})
 
     def loaded(self) -> Iterator[Targets]:
         """Iterate over the verified documents, nearest to the root first."""
@@ -128,7 +156,7 @@ class Tree:
         info = self._roles[role].target(choice.tag)
         if info is None:
             raise _signer_missing(role, choice.tag, "it does not list the tag")
-        if not _covers(choice.tag, self._paths[role]):
+        if not self._paths[role].cover(choice.tag):
             raise _signer_missing(role, choice.tag, "the tag is outside the paths delegated to it")
         found = _digest(info, choice.tag, role)
         if found != choice.digest:
@@ -142,10 +170,10 @@ class Tree:
 
     def _walk(self, tag: str, start: str, left_out: str) -> Iterator[str]:
         """Yield the roles that may speak for `tag`, nearest to the root first, in the order of the documents."""
-        queue: deque[tuple[str, tuple[str, ...]]] = deque([(TARGETS, ("",))])
+        queue = deque([(TARGETS, _ALL)])
         while queue:
             role, paths = queue.popleft()
-            asked = (role == start or role.startswith(f"{start}/")) and role != left_out and _covers(tag, paths)
+            asked = (role == start or role.startswith(f"{start}/")) and role != left_out and paths.cover(tag)
             if role not in self._roles:
                 # Stricter than notary: it goes on to the next role, whose entry may be older.
                 if asked and role in self._skipped and start == RELEASES:
@@ -154,33 +182,32 @@ class Tree:
             if asked:
                 yield role
             if asked or start.startswith(f"{role}/"):
-                queue.extend(self._children(role, paths))
+                queue.extend(self._below[role])
 
-    def _children(self, role: str, paths: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Yield the roles below `role` with those of their paths that lie within its own.
+    def _find_paths(self) -> None:
+        """Find out which paths are in force for each role: those that lie within a path of the role above it.
+
+        A verified role is delegated once; its paths need not be found again for every tag.
 
         Spec: notary tuf/data/roles.go, RestrictDelegationPathPrefixes: a broader path is dropped, not narrowed.
         """
-        for child in self._roles[role].delegations:
-            yield child.name, tuple(path for path in child.paths if _covers(path, paths))
-
-    def _effective_paths(self) -> dict[str, tuple[str, ...]]:
-        found: dict[str, tuple[str, ...]] = {}
-        queue: deque[tuple[str, tuple[str, ...]]] = deque([(TARGETS, ("",))])
+        queue = deque([(TARGETS, _ALL)])
         while queue:
             role, paths = queue.popleft()
-            if role not in found:
-                found[role] = paths
-                if role in self._roles:
-                    queue.extend(self._children(role, paths))
-        return found
+            if role in self._paths:
+                continue
+            self._paths[role] = paths
+            if role in self._roles:
+                self._below[role] = tuple(
+                    (child.name, Paths(filter(paths.cover, child.paths))) for child in self._roles[role].delegations
+                )
+                queue.extend(self._below[role])
 
     def _is_asked_first(self, role: str) -> bool:
-        return (role == RELEASES or role.startswith(f"{RELEASES}/")) and bool(self._paths.get(role))
-
-
-def _covers(name: str, paths: tuple[str, ...]) -> bool:
-    return any(name.startswith(path) for path in paths)
+        if role != RELEASES and not role.startswith(f"{RELEASES}/"):
+            return False
+        paths = self._paths.get(role)
+        return paths is not None and bool(paths.listed)
 
 
 def _digest(info: FileInfo, tag: str, role: str) -> str:

@@ -3,12 +3,16 @@
 Spec: TUF 5.3.3 and 5.6.7.1. The bounds of single reads are in test_endless_data.py.
 """
 
+import time
 import tracemalloc
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imgsig.codes import Code
 from imgsig.limits import Limits
+from imgsig.notary.choice import Paths
 from tests.support.asker import Asker
 from tests.support.repository import SignedRepository
 from tests.support.root_certificates import CertificateForm, authority, root_key
@@ -174,6 +178,27 @@ def test_a_document_with_thousands_of_members_is_refused(*, signed: bool) -> Non
         repository.alter("timestamp", lambda body: body[:-1] + more + b"}")
     repository.publish()
     assert Asker(repository).code() is Code.LIMIT_EXCEEDED
+
+
+@given(st.lists(st.text("ab", max_size=4), max_size=6), st.text("abc", max_size=6))
+def test_paths_cover_what_begins_with_one_of_them(paths: list[str], text: str) -> None:
+    assert Paths(paths).cover(text) == any(text.startswith(path) for path in paths)
+
+
+def test_many_paths_cost_no_more_than_reading_them() -> None:
+    """A signer may delegate further, with as many paths as his document holds: each is held to each of his own."""
+    repository = SignedRepository(publish=False)
+    paths = [f"v{number:05}" for number in range(40_000)]
+    repository.add_delegation("targets/releases", KEY, paths=paths, tags=("v00007",))
+    narrower = [f"{path}-" for path in reversed(paths)]
+    repository.add_delegation("targets/releases/a", KEY, paths=narrower, tags=("v39999-a",))
+    repository.publish()
+    asker = Asker(repository)
+    started = time.process_time()
+    assert asker.ask("v00007").digest == repository.digest("v00007", "targets/releases")
+    assert asker.code("v39999-a") is Code.TAG_NOT_SIGNED
+    assert asker.code("", digest=repository.digest("v39999-a", "targets/releases/a")) is Code.DIGEST_NOT_SIGNED
+    assert time.process_time() - started < 60, "one by one, it would be 1,600,000,000 comparisons each time"
 
 
 def test_a_target_entry_of_any_size_is_no_way_to_a_loop() -> None:
