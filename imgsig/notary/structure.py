@@ -5,6 +5,7 @@ A missing field and ``null`` both give the zero value of the type. A field of an
 Spec: docker/go canonical/json decode.go, object and literalStore.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final, final
 
@@ -15,6 +16,8 @@ from imgsig.strictjson import malformed, quote
 
 __all__ = ["Structure", "json_object", "malformed", "too_many"]
 
+_USUAL: Final = re.compile(r"[A-Za-z0-9_]{1,32}", re.ASCII)
+"""Names that need no quotes in a path; the names of hashes are the document's own."""
 _LONG_S, _KELVIN = "\u017f", "\u212a"
 _FOLDS: Final = str.maketrans(_LONG_S + _KELVIN, "sk")
 """The two letters beyond ASCII that Go takes for an ASCII one when it ignores case."""
@@ -115,4 +118,5 @@ class Structure:
         return tuple(value or "" for value in values)
 
     def _wrong(self, name: str, why: str, value: object) -> Exception:
-        return malformed(f"{self.where}.{name}", why, found=quote(value))
+        place = f"{self.where}.{name}" if _USUAL.fullmatch(name) else f"{self.where}[{quote(name)}]"
+        return malformed(place, why, found=quote(value))

@@ -123,6 +123,16 @@ def test_the_right_name_does_not_excuse_another_spelling_of_it() -> None:
         Structure({"keys": {}, "Keys": {}}, "place", KNOWN)
 
 
+def test_a_name_of_the_document_s_own_is_shown_escaped_and_shortened() -> None:
+    for name in ("\x1b[31m", "\u202e", "a b", "x" * 5000, ""):
+        with pytest.raises(RejectedError) as caught:
+            Structure({name: 1}, "place", ()).base64(name)
+        for text in (str(caught.value), caught.value.subject):
+            assert text.isascii()
+            assert text.isprintable()
+            assert len(text) < 150
+
+
 def test_too_many_of_something_exceed_a_limit() -> None:
     error = too_many("root.keys", 3)
     assert (str(error), error.code, error.subject) == ("root.keys: more than 3", Code.LIMIT_EXCEEDED, "root.keys")
