@@ -9,10 +9,11 @@ from imgsig.state.record import Record, encode_record
 from tests.support.archives import save
 from tests.support.repository import BASE_ROLES, SignedRepository
 from tests.support.root_certificates import CertificateForm, authority, certify, root_key
-from tests.support.signing import KINDS, make_key
+from tests.support.signing import make_key
 from tests.support.trusts import NAME, SYSTEM, trust_at
 from tests.support.tuf_repository import TufRepository
 
+KINDS = ("p256", "p384", "p521", "rsa2048", "ed25519")
 ROOT = Path(__file__).resolve().parents[1]
 HEX = "0123456789abcdef" * 4
 
