@@ -139,3 +139,15 @@ def test_an_outage_is_not_bridged_where_a_role_must_be_passed_over() -> None:
     error = asker.error()
     assert (error.code, "timestamp.json" in asker.requests) == (Code.STALE, True)
     assert asker.requests == ["timestamp.json"]
+
+
+def test_a_delegation_with_only_a_sha512_is_asked_for_without_a_hash() -> None:
+    repository = SignedRepository(publish=False)
+    repository.add_delegation("targets/other", tags=("other",))
+    repository.edit("snapshot", lambda signed: signed["meta"]["targets/other"]["hashes"].pop("sha256"))
+    repository.publish()
+    asker = Asker(repository)
+    asker.ask()
+    assert "targets/other.json" in repository.requests
+    repository.tamper("targets/other", lambda body: body[:-1] + b" ")
+    assert Asker(repository).code() is Code.HASH_MISMATCH
