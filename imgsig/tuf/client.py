@@ -64,8 +64,6 @@ class TufAuthority:
         path = target_path(question, self._settings)
         update = Update(question, self._settings, remembered)
         spoken = learn(update, remembered, checks, lambda search: ask(search, path, self._settings.signers))
-        learnt = update.learnt()
-        known_since = learnt.known_since if learnt is not None and question.state is not None else None
         evidence = update.evidence
         checks.passed(Code.ANCHOR_MISMATCH, "root", expected=evidence.kind, found=", ".join(evidence.ids))
         remembered.note_origin(checks)
@@ -77,5 +75,5 @@ class TufAuthority:
             checks,
             anchor=evidence,
             fresh=question.live and not update.is_stale,
-            known_since=known_since,
+            known_since=None if question.state is None else update.learnt().known_since,
         )

@@ -88,11 +88,15 @@ class Update:
             timestamp = self._fetch_timestamp()
         self._when_stale(lambda: self._refresh(trusted, timestamp))
 
-    def learnt(self) -> Trust | None:
-        """Return what is known now, whether or not the update has come to its end; None if that is nothing."""
-        trusted, old, question = self._trusted, self._trust, self._question
-        if trusted is None or self._stored_version > trusted.root.model.version:
+    def progress(self) -> Trust | None:
+        """Return what is worth keeping of an update that has failed; None if it has not even found a root to follow."""
+        if self._trusted is None or self._stored_version > self._trusted.root.model.version:
             return None
+        return self.learnt()
+
+    def learnt(self) -> Trust:
+        """Return what is known now."""
+        trusted, old, question = self.trusted, self._trust, self._question
         accepted = {role: one.body for role, one in trusted.accepted.items() if role != "root"}
         kept = {} if old is None else dict(old.documents)
         if trusted.snapshot is not None:
@@ -142,15 +146,14 @@ class Update:
     def _walk_roots(self, trusted: TrustedSet) -> None:
         """Load one root after another. 5.3.3: the client stops when the next one is not available, or after so many."""
         most = self._question.limits.max_root_rotations
-        for count in range(most + 1):
-            version = trusted.root.model.version + 1
-            body = self._documents.fetch_next_root(version)
+        for _ in range(most):
+            body = self._documents.fetch_next_root(trusted.root.model.version + 1)
             if body is None:
                 return
-            if count == most:
-                break
             trusted.load_root(body)
             self._recognise(trusted, body)
+        if self._documents.fetch_next_root(trusted.root.model.version + 1) is None:
+            return
         # Stricter than the specification, which goes on with a root that others have replaced.
         msg = f"more than {most} newer roots at once; those up to {trusted.root.model.version} are trusted now"
         raise RejectedError(
@@ -256,12 +259,10 @@ def learn(update: Update, remembered: Remembered, checks: Checks, ask_for: Calla
         found = ask_for(update.search)
     except VerificationError as fault:
         _copy_checks(update, checks)
-        remembered.keep_progress(update.learnt(), fault, is_stale=update.is_stale)
+        remembered.keep_progress(update.progress(), fault, is_stale=update.is_stale)
         raise
     _copy_checks(update, checks)
-    learnt = update.learnt()
-    if learnt is not None:
-        remembered.keep(learnt, is_stale=update.is_stale)
+    remembered.keep(update.learnt(), is_stale=update.is_stale)
     return found
 
 

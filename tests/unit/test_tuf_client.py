@@ -205,6 +205,7 @@ def test_too_many_new_roots_are_refused_but_those_reached_are_kept(asker: TufAsk
     asker.limit(max_root_rotations=2)
     error = asker.error()
     assert error.code is Code.LIMIT_EXCEEDED
+    assert asker.requests == ["2.root.json", "3.root.json", "4.root.json"]
     assert error.hint == "ask again to go on from there"
     assert asker.ask().roles[0].version == 4
 
@@ -219,6 +220,13 @@ def test_storage_that_hides_what_is_missing_has_no_newer_root(asker: TufAsker, s
 def test_another_answer_for_a_newer_root_is_no_answer(asker: TufAsker, status: int, code: Code) -> None:
     asker.repository.replies["2.root.json"] = Reply(status)
     assert asker.code() is code
+
+
+def test_just_as_many_new_roots_as_allowed_are_walked(asker: TufAsker) -> None:
+    for _ in range(2):
+        asker.repository.publish("root")
+    asker.limit(max_root_rotations=2)
+    assert asker.ask().roles[0].version == 3
 
 
 # -- anchors ----------------------------------------------------------------------------------------------------------
@@ -699,6 +707,15 @@ def test_a_target_whose_hash_is_none_is_malformed(asker: TufAsker, hashes: dict[
     error = asker.error()
     assert error.code is Code.MALFORMED
     assert f"'{asker.repository.name}:latest'" in error.subject
+
+
+def test_a_delegated_role_that_the_snapshot_does_not_list_is_refused_without_a_request(asker: TufAsker) -> None:
+    asker.repository.add_delegation("team", listed=[f"{asker.repository.name}:2.0"])
+    asker.repository.snapshot["meta"] = {"team.json": None}
+    asker.repository.publish()
+    error = asker.error("2.0")
+    assert (error.code, error.subject) == (Code.MALFORMED, "team")
+    assert not any("team" in path for path in asker.requests)
 
 
 # -- required signers -------------------------------------------------------------------------------------------------

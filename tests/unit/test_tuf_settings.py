@@ -189,6 +189,12 @@ def test_a_root_that_came_from_no_file_cannot_be_written_into_a_policy() -> None
         Tuf(anchor=RootFile(b"{}"), metadata_url=URL).to_items()
 
 
+@pytest.mark.parametrize("sha256", [5, None, "", HEXED[1:], HEXED.upper(), f"sha256:{HEXED}", HEXED + "\n"])
+def test_a_hash_that_is_none_is_no_anchor(sha256: Any) -> None:  # noqa: ANN401 - whatever a caller gives
+    with pytest.raises(PolicyError, match="root-sha256"):
+        RootSha256(sha256)
+
+
 def test_the_policy_knows_the_authority() -> None:
     assert isinstance(load_authority(Tuf(anchor=RootSha256(HEXED), metadata_url=URL)), TufAuthority)
 
