@@ -223,6 +223,25 @@ def test_no_text_takes_more_than_time_in_proportion(body: bytes) -> None:
     assert time.process_time() - before < 10
 
 
+@pytest.mark.parametrize("body", [b"[1,1,1]", b'{"a":1,"b":[2]}', b"[[[]]]", b'["[,,,,,,"]'])
+def test_values_are_bounded_before_they_are_decoded(body: bytes) -> None:
+    marks = sum(body.count(mark) for mark in (b",", b"[", b"{"))
+    assert parse(body, what="document", max_depth=DEPTH, max_values=marks + 1) is not None
+    with pytest.raises(RejectedError, match="more than") as caught:
+        parse(body, what="document", max_depth=DEPTH, max_values=marks)
+    assert (caught.value.code, caught.value.subject) == (Code.LIMIT_EXCEEDED, "document")
+
+
+def test_members_that_are_kept_apart_are_bounded() -> None:
+    body = b"{" + b",".join(b'"%d":1' % number for number in range(1025)) + b"}"
+    assert len(read(body)) == 1025
+    for text in (body, b'{"signed":' + body + b"}"):
+        with pytest.raises(RejectedError, match="more than 1024 members") as caught:
+            members(text, within="signed")
+        assert caught.value.code is Code.LIMIT_EXCEEDED
+    assert len(members(b'{"other":' + body + b"}", within="signed")["other"].value) == 1025
+
+
 # -- numbers --------------------------------------------------------------------------------------------------------
 
 
