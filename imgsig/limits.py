@@ -71,6 +71,8 @@ class Limits:
     """Largest answer of a credential helper."""
     max_capture_bytes: int = 64 * 1024 * 1024
     """Largest ``capture.json``: about 200,000 files."""
+    max_archive_files: int = 400_000
+    """Files in an archive that is one file: more than the largest ``capture.json`` can list."""
     max_archive_bytes: int = 1024 * 1024 * 1024
     """Documents saved of one name; the largest real names have tens of megabytes."""
     max_state_attempts: int = 8

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from pathlib import Path
 from typing import Final
 
 from imgsig.archive.capture import CapturedFile, CapturedName
-from imgsig.archive.disk import opened_document, opened_folder, reason_of
+from imgsig.archive.disk import reason_of
 from imgsig.archive.places import CAPTURE, place_of
+from imgsig.archive.shelves import Shelf
 from imgsig.codes import Code
 from imgsig.errors import InconclusiveError, RejectedError
 from imgsig.faults import shown_path
@@ -17,8 +17,8 @@ from imgsig.limits import Deadline
 _CHUNK: Final = 1024 * 1024
 
 
-def read_capture(archive: Path, *, max_bytes: int) -> bytes:
-    """Return the bytes of the ``capture.json`` of the archive in the folder `archive`.
+def read_capture(archive: Shelf, *, max_bytes: int) -> bytes:
+    """Return the bytes of the ``capture.json`` of the `archive`.
 
     Raises:
         InconclusiveError: there is none, it cannot be read or is longer than `max_bytes` (``archive_unreadable``).
@@ -26,20 +26,19 @@ def read_capture(archive: Path, *, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
     left = max_bytes + 1  # one more shows that it is too long
     with (
-        _translated(f"the archive {shown_path(archive)} cannot be read", CAPTURE),
-        opened_folder(archive) as folder,
-        opened_document(folder, (CAPTURE,)) as reader,
+        translated(f"the archive {shown_path(archive.path)} cannot be read", CAPTURE),
+        archive.opened((CAPTURE,)) as reader,
     ):
         while left and (chunk := reader.read(min(_CHUNK, left))):
             chunks.append(chunk)
             left -= len(chunk)
     if not left:
-        msg = f"the {CAPTURE} of the archive {shown_path(archive)} is larger than {max_bytes} bytes"
+        msg = f"the {CAPTURE} of the archive {shown_path(archive.path)} is larger than {max_bytes} bytes"
         raise InconclusiveError(msg, code=Code.ARCHIVE_UNREADABLE, subject=CAPTURE)
     return b"".join(chunks)
 
 
-def read_document(archive: Path, name: CapturedName, file: CapturedFile, *, deadline: Deadline) -> bytes:
+def read_document(archive: Shelf, name: CapturedName, file: CapturedFile, *, deadline: Deadline) -> bytes:
     """Return the bytes of one `file` of a `name`.
 
     Raises:
@@ -51,22 +50,21 @@ def read_document(archive: Path, name: CapturedName, file: CapturedFile, *, dead
     return b"".join(chunks)
 
 
-def check_documents(archive: Path, name: CapturedName, *, deadline: Deadline) -> None:
+def check_documents(archive: Shelf, name: CapturedName, *, deadline: Deadline) -> None:
     """Check that every file of a `name` is the one captured. Raises as `read_document` does."""
     for file in name.files:
         _check_document(archive, name, file, deadline, lambda _chunk: None)
 
 
 def _check_document(
-    archive: Path, name: CapturedName, file: CapturedFile, deadline: Deadline, keep: Callable[[bytes], object]
+    archive: Shelf, name: CapturedName, file: CapturedFile, deadline: Deadline, keep: Callable[[bytes], object]
 ) -> None:
     """Read one file, handing each part of it to `keep`, then compare length and hash."""
     length, digest = 0, sha256()
     place = place_of(name.system, name.name, file.path)
     with (
-        _translated(f"{shown_path(file.path)} of the archive cannot be read", file.path),
-        opened_folder(archive) as folder,
-        opened_document(folder, place) as reader,
+        translated(f"{shown_path(file.path)} of the archive cannot be read", file.path),
+        archive.opened(place) as reader,
     ):
         while length <= file.length and (chunk := reader.read(_CHUNK)):
             deadline.remaining_seconds()
@@ -82,7 +80,7 @@ def _check_document(
 
 
 @contextmanager
-def _translated(what: str, subject: str) -> Iterator[None]:
+def translated(what: str, subject: str) -> Iterator[None]:
     """Say in our words that something of an archive could not be read."""
     try:
         yield

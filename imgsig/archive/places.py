@@ -7,6 +7,8 @@ import re
 from typing import Final
 
 CAPTURE: Final = "capture.json"
+PARTIAL: Final = ".partial"
+"""What follows the name of an archive in the name of the folder where it is made."""
 
 _DOCUMENTS: Final = "_trust"
 """The folder below a name's that holds its documents; no component of a name is written with a leading underscore."""

@@ -1,4 +1,7 @@
-"""An archive as a source: the documents that were captured, byte for byte, and nothing else."""
+"""An archive as a source: the documents that were captured, byte for byte, and nothing else.
+
+Spec: docs/archive.md, "Files" and "One file".
+"""
 
 import os
 import re
@@ -6,11 +9,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
 
 from imgsig.archive.capture import CapturedName, archive_id, parse_capture
-from imgsig.archive.documents import check_documents, read_capture, read_document
-from imgsig.archive.places import CAPTURE
+from imgsig.archive.documents import check_documents, read_capture, read_document, translated
+from imgsig.archive.places import CAPTURE, place_of
+from imgsig.archive.shelves import FolderShelf, Shelf, TarShelf
+from imgsig.archive.tar import SUFFIX, load_tar
 from imgsig.archive.wanted import Wanted
 from imgsig.codes import Code
 from imgsig.errors import InconclusiveError, RejectedError, UsageError, VerificationError
@@ -18,6 +23,9 @@ from imgsig.faults import shown_path
 from imgsig.limits import DEFAULT_TIMEOUT_SECONDS, Deadline, Limits
 from imgsig.source import DocumentMissingError, Endpoint, SourceEvidence, Sources
 from imgsig.strictjson import quote
+
+if TYPE_CHECKING:
+    from imgsig.archive.saving import Progress
 
 _ID: Final = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 _LIMITS: Final = Limits()
@@ -28,11 +36,11 @@ _LIMITS: Final = Limits()
 class Archive:
     """Trust data on disk, to verify from: ``Verifier(policy, source=archive)``. Implements ``imgsig.source.Sources``.
 
-    It opens no socket. The folder may be moved, but not while an archive loaded from it is in use.
+    It opens no socket. What is on disk may be moved, but not while an archive loaded from it is in use.
     """
 
     path: Path
-    """The folder."""
+    """The folder, or the tar file."""
     id: str
     """``sha256:…`` of its ``capture.json``, which names every other file by its hash."""
     id_pinned: bool
@@ -41,6 +49,8 @@ class Archive:
     """When it says that it was captured (aware, UTC)."""
     names: tuple[CapturedName, ...]
     """What it holds, sorted by system and name."""
+    shelf: Shelf = field(repr=False, compare=False)
+    """Where its files are read."""
     _by_name: dict[tuple[str, str], CapturedName] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -55,12 +65,12 @@ class Archive:
         *,
         limits: Limits = _LIMITS,
     ) -> "Archive":
-        """Return the archive in the folder `path`.
+        """Return the archive in the folder or tar file `path`.
 
         Not checked: the documents. Those of a name are checked when the first of them is asked for.
 
         Args:
-            path: the folder with ``capture.json``.
+            path: the folder with ``capture.json``, or one file with the same in it.
             id: the archive's id, ``sha256:…``, known from elsewhere: then nothing in it can have been changed.
             limits: bounds of what is read.
 
@@ -72,20 +82,23 @@ class Archive:
         if id is not None and not _ID.fullmatch(str(id)):
             msg = f"an archive's id is sha256: and 64 hex digits in lower case, not {quote(id)}"
             raise UsageError(msg)
-        folder = Path(path).absolute()
-        body = read_capture(folder, max_bytes=limits.max_capture_bytes)
+        place = Path(path).absolute()
+        shelf = _shelf(place, limits)
+        body = read_capture(shelf, max_bytes=limits.max_capture_bytes)
         found = archive_id(body)
         if id not in {None, found}:
-            msg = f"the archive {shown_path(folder)} is not the one that was demanded"
+            msg = f"the archive {shown_path(place)} is not the one that was demanded"
             raise RejectedError(msg, code=Code.HASH_MISMATCH, subject=CAPTURE, expected=str(id), found=found)
         try:
             capture = parse_capture(body)
         except RejectedError as error:
-            msg = f"the archive {shown_path(folder)} cannot be read: {error}"
+            msg = f"the archive {shown_path(place)} cannot be read: {error}"
             raise InconclusiveError(
                 msg, code=Code.ARCHIVE_UNREADABLE, subject=CAPTURE, expected=error.expected, found=error.found
             ) from error
-        return cls(folder, found, id is not None, capture.captured_at, capture.names)
+        if isinstance(shelf, TarShelf):
+            _check_members(shelf, capture.names)
+        return cls(place, found, id is not None, capture.captured_at, capture.names, shelf)
 
     @classmethod
     def save(  # noqa: PLR0913 - what is saved, where, from where and within which bounds, each by name
@@ -97,40 +110,50 @@ class Archive:
         clock: Callable[[], datetime],
         limits: Limits = _LIMITS,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        workers: int = 1,
+        resumable: bool = False,
+        progress: "Progress | None" = None,
     ) -> "Archive":
-        """Save everything that servers have of `names` into the new folder `path`, and return the archive.
+        """Save everything that servers have of `names` into the new folder or file `path`, and return the archive.
 
         What does not verify is kept, and marked (`CapturedName.verified`). If `path` already holds an archive of the
         same documents, that one stays and is returned; nothing else is ever written over.
 
         Args:
             names: the names to save, each as one system knows it.
-            path: a folder that does not exist, or is empty; the one above it must exist.
+            path: a folder that does not exist, or is empty, or a file ``NAME.tar`` that does not exist; the folder
+                above it must exist.
             sources: the servers.
             clock: the current time (aware).
             limits: bounds of what is read.
             timeout_seconds: the most that each name may take.
+            workers: how many names are saved at once.
+            resumable: try all names even if one fails, keep what could be had in ``PATH.partial``, and begin with
+                what is there of the last day.
+            progress: called in this thread when a name is done, with the error if it could not be had.
 
         Raises:
-            VerificationError: a server could not be reached, or has nothing of a name; then nothing is written.
+            VerificationError: a server could not be reached, or has nothing of a name; then nothing is at `path`.
             UsageError: something else is at `path`, it cannot be written there, or the call is wrong.
         """
-        from imgsig.archive import saving  # noqa: PLC0415 - not needed to read an archive
+        from imgsig.archive.saving import Saving, compare_names, write_archive  # noqa: PLC0415 - not needed to read
 
-        folder = Path(path).absolute()
+        place = Path(path).absolute()
         wanted = {(one.settings.system, one.name): one for one in names}
-        existing = _existing(folder, limits)
+        existing = _existing(place, limits)
         if existing is not None and [(name.system, name.name) for name in existing.names] != sorted(wanted):
-            raise _occupied(folder, "an archive of other names")
-        capture, recordings = saving.record_names(
-            wanted.values(), sources, clock=clock, limits=limits, timeout_seconds=timeout_seconds
+            raise _occupied(place, "an archive of other names")
+        saving = Saving(
+            sources, clock, limits, timeout_seconds, workers=workers, resumable=resumable, progress=progress
         )
+        if not wanted:
+            msg = "an archive needs a name at least"
+            raise UsageError(msg)
         if existing is None:
-            saving.write_archive(folder, capture, recordings)
-            return cls.load(folder, limits=limits)
-        same = saving.holds_the_same(existing.names, capture)
-        if not (same and _is_whole(existing, saving.check_deadline(timeout_seconds))):
-            raise _occupied(folder, "other trust data than the server has now")
+            write_archive(place, wanted, saving)
+            return cls.load(place, limits=limits)
+        if not (compare_names(wanted, existing.names, saving) and _is_whole(existing, saving.deadline())):
+            raise _occupied(place, "other trust data than the server has now")
         return existing
 
     @property
@@ -180,7 +203,7 @@ class ArchiveSource:
             raise DocumentMissingError(msg, subject=self._name, code=Code.ARCHIVE_UNREADABLE)
         deadline.remaining_seconds()
         if not self._whole:
-            check_documents(self._archive.path, self._captured, deadline=deadline)
+            check_documents(self._archive.shelf, self._captured, deadline=deadline)
             self._whole = True
         file = self._files.get(path)
         if file is None:
@@ -191,13 +214,37 @@ class ArchiveSource:
             raise RejectedError(
                 msg, code=Code.LIMIT_EXCEEDED, subject=path, expected=f"at most {max_bytes}", found=str(file.length)
             )
-        return read_document(self._archive.path, self._captured, file, deadline=deadline)
+        return read_document(self._archive.shelf, self._captured, file, deadline=deadline)
+
+
+def _shelf(place: Path, limits: Limits) -> Shelf:
+    """Return what is at `place`; that there is a folder is not checked yet."""
+    with translated(f"the archive {shown_path(place)} cannot be read", CAPTURE):
+        return load_tar(place, max_members=limits.max_archive_files) if place.is_file() else FolderShelf(place)
+
+
+def _check_members(shelf: TarShelf, names: Iterable[CapturedName]) -> None:
+    """Refuse a tar file with a file that ``capture.json`` does not list.
+
+    Raises:
+        InconclusiveError: it has one (``archive_unreadable``).
+    """
+    listed = {"/".join(place_of(name.system, name.name, file.path)) for name in names for file in name.files}
+    odd = shelf.members.keys() - listed - {CAPTURE}
+    if odd:
+        msg = f"the archive {shown_path(shelf.path)} cannot be read: it holds a file that {CAPTURE} does not list"
+        raise InconclusiveError(msg, code=Code.ARCHIVE_UNREADABLE, subject=CAPTURE, found=quote(min(odd)))
 
 
 def _existing(folder: Path, limits: Limits) -> Archive | None:
     """Return the archive at `folder`, or None if one can be made there."""
+    in_one_file = folder.suffix == SUFFIX
     try:
+        if in_one_file and folder.is_file():
+            return _loaded(folder, limits)
         if not any(folder.iterdir()):
+            if in_one_file:
+                raise _occupied(folder, "a folder, in the place of the tar file")
             return None
     except FileNotFoundError as error:
         if folder.parent.is_dir():
@@ -206,16 +253,20 @@ def _existing(folder: Path, limits: Limits) -> Archive | None:
         raise UsageError(msg, hint="make that folder first") from error
     except (OSError, ValueError) as error:
         raise _occupied(folder, "something that is no folder to read") from error
+    return _loaded(folder, limits)
+
+
+def _loaded(place: Path, limits: Limits) -> Archive:
     try:
-        return Archive.load(folder, limits=limits)
+        return Archive.load(place, limits=limits)
     except VerificationError as error:
-        raise _occupied(folder, "files that are no archive") from error
+        raise _occupied(place, "files that are no archive") from error
 
 
 def _is_whole(archive: Archive, deadline: Deadline) -> bool:
     try:
         for name in archive.names:
-            check_documents(archive.path, name, deadline=deadline)
+            check_documents(archive.shelf, name, deadline=deadline)
     except VerificationError:
         return False
     return True

@@ -1,12 +1,16 @@
 """``imgsig archive``: save the trust data of names, to verify from later."""
 
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
-from imgsig.archive import Archive, CapturedName, Wanted
+from imgsig.archive import PARTIAL, Archive, CapturedName, Wanted
 from imgsig.cli.console import Console
 from imgsig.cli.places import open_sources, places_of
+from imgsig.cli.references import read_references
 from imgsig.environment import Environment
+from imgsig.errors import UsageError, VerificationError
+from imgsig.faults import shown_path
 from imgsig.policy import load_authority
 
 
@@ -15,15 +19,10 @@ def run(arguments: Namespace, console: Console, environment: Environment) -> int
 
     Raises:
         RejectedError: a name is not signed.
-        InconclusiveError: something could not be had; then nothing was written.
-        UsageError: the call or the configuration is wrong, or the folder holds something else.
+        InconclusiveError: something could not be had; then no archive was written.
+        UsageError: the call or the configuration is wrong, or something else is in the archive's place.
     """
-    places = tuple(dict.fromkeys(places_of(arguments.names, arguments, environment)))
-    wanted = [Wanted(place.name, place.settings, load_authority(place.settings)) for place in places]
-    with open_sources(places, environment) as sources:
-        archive = Archive.save(
-            wanted, arguments.output, sources=sources, clock=environment.now, timeout_seconds=arguments.timeout
-        )
+    archive = _saved(arguments, console, environment)
     if arguments.json:
         console.values({
             "archive": archive.id,
@@ -37,6 +36,46 @@ def run(arguments: Namespace, console: Console, environment: Environment) -> int
         if not name.verified:
             console.warn(f"{name.name} does not verify and is marked so: {name.summary} ({name.code})")
     return 0
+
+
+def _saved(arguments: Namespace, console: Console, environment: Environment) -> Archive:
+    """Save what can be had of all names, telling how far that is."""
+    names = [*arguments.names, *([] if arguments.file is None else read_references(arguments.file))]
+    if not names:
+        msg = "there is no name to save"
+        raise UsageError(msg, hint="imgsig archive NAME -o DIR, or imgsig archive --help")
+    places = tuple(dict.fromkeys(places_of(names, arguments, environment)))
+    wanted = [Wanted(place.name, place.settings, load_authority(place.settings)) for place in places]
+    done: list[tuple[Wanted, VerificationError | None]] = []
+
+    def tell(one: Wanted, fault: VerificationError | None) -> None:
+        done.append((one, fault))
+        console.show_progress(len(done), len(wanted))
+        console.flush()
+
+    try:
+        with open_sources(places, environment) as sources:
+            return Archive.save(
+                wanted,
+                arguments.output,
+                sources=sources,
+                clock=environment.now,
+                timeout_seconds=arguments.timeout,
+                workers=arguments.workers,
+                resumable=True,
+                progress=tell,
+            )
+    except (VerificationError, KeyboardInterrupt) as error:
+        console.clear_progress()
+        for one, fault in done:
+            if fault is not None and fault is not error:
+                console.problem(f"{one.name}: {fault} ({fault.code})")
+        partial = Path(f"{arguments.output.rstrip('/')}{PARTIAL}")
+        if partial.is_dir():
+            console.note(f"what could be had is kept in {shown_path(partial)}, and serves the next try within a day")
+        raise
+    finally:
+        console.clear_progress()
 
 
 def _described(name: CapturedName) -> dict[str, Any]:

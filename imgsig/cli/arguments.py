@@ -65,10 +65,11 @@ examples:
 """
 _ARCHIVE: Final = """\
 Saves everything that a server has for the names, byte for byte, to be verified later without it. What does
-not verify now is kept as well, and marked.
+not verify now is kept as well, and marked. If it is interrupted, the same call goes on where it was.
 
 examples:
   imgsig archive registry.example.com/team/app alpine -o saved/
+  imgsig archive --from names.txt -o saved.tar
   imgsig verify --archive saved/ registry.example.com/team/app:1.4
 """
 _DOCTOR: Final = """\
@@ -276,10 +277,16 @@ def _add_inspect(parser: Parser) -> None:
 
 
 def _add_archive(parser: Parser) -> None:
-    parser.add_argument("names", metavar="NAME", nargs="+", help="an image's name; all of its tags are saved")
-    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="the folder of the archive")
+    parser.add_argument("names", metavar="NAME", nargs="*", help="an image's name; all of its tags are saved")
+    parser.add_argument(
+        "--from", dest="file", metavar="FILE", help="save the names in FILE (- for stdin), a line each, too"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", required=True, help="the folder of the archive, or a file NAME.tar"
+    )
     _add_server(parser)
     _add_policy(parser, "look there for the servers of names that a rule covers")
+    _add_workers(parser, "save")
     _add_timeout(parser, "for each name")
     _add_json(parser, "print the archive's id and what it holds as JSON")
 

@@ -283,7 +283,7 @@ def test_names_of_one_archive_do_not_mix(repository: SignedRepository, tmp_path:
 
 
 def test_a_verifier_takes_no_state_beside_an_archive(archive: Archive, repository: SignedRepository) -> None:
-    policy = verifier(archive, repository)._policy
+    policy = verifier(archive, repository)._configuration.policy
     with pytest.raises(UsageError, match="needs no state"):
         Verifier(policy, source=archive, state=MemoryState())
 

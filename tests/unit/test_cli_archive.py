@@ -113,3 +113,56 @@ def test_several_names_each_go_to_their_own_server(desk: Desk, server: StaticSer
     ran = desk.run("archive", here.name, there.name, "-o", tmp_path / "saved")
     assert ran.status == 0, ran.err
     assert [name.name for name in Archive.load(tmp_path / "saved").names] == [here.name, there.name]
+
+
+def many(desk: Desk, server: StaticServer, count: int = 6) -> list[SignedRepository]:
+    """Write a policy for some repositories, each on a server of its own."""
+    repositories = [SignedRepository(f"registry.example.com/many/{number}") for number in range(count)]
+    desk.write("".join(
+        f'[[rule]]\nnames = ["{one.name}"]\n[rule.notary]\nserver = "{server.add(f"many{number}", one)}"\n'
+        "first-use = true\n"
+        for number, one in enumerate(repositories)
+    ))
+    return repositories
+
+
+def test_many_names_are_saved_from_a_file_several_at_a_time(desk: Desk, server: StaticServer, tmp_path: Path) -> None:
+    repositories = many(desk, server)
+    names = tmp_path / "names.txt"
+    names.write_text("# ours\n" + "".join(f"{one.name}:1.0\n\n" for one in repositories))
+    ran = desk.run("archive", "--from", names, "--workers", "3", "-o", tmp_path / "saved")
+    assert ran.status == 0, ran.err
+    assert [name.name for name in Archive.load(tmp_path / "saved").names] == [one.name for one in repositories]
+
+
+def test_an_archive_can_be_one_file_with_the_same_use(
+    desk: Desk, url: str, repository: SignedRepository, tmp_path: Path
+) -> None:
+    desk.trust(repository, url)
+    ran = desk.run("archive", NAME, "-o", tmp_path / "saved.tar")
+    assert (ran.status, [path.name for path in tmp_path.glob("saved*")]) == (0, ["saved.tar"])
+    archive_id = ran.lines[0]
+    verified = desk.run("verify", "--archive", tmp_path / "saved.tar", "--archive-id", archive_id, f"{NAME}:1.0")
+    assert (verified.status, verified.lines) == (0, [f"{NAME}@{repository.digest('1.0')}"])
+
+
+@pytest.mark.parametrize("output", ["saved", "saved.tar"])
+def test_what_could_be_had_serves_the_next_try(
+    desk: Desk, server: StaticServer, tmp_path: Path, output: str
+) -> None:
+    repositories = many(desk, server)
+    repositories[2].fail("root")
+    repositories[4].drop("root")
+    argv = ("archive", *(one.name for one in repositories), "-o", str(tmp_path / output))
+    ran = desk.run(*argv)
+    assert (ran.status, ran.out, len(ran.said)) == (11, "", 4)
+    assert ran.said[0].startswith(f"imgsig: {repositories[4].name}: ")
+    assert f"{output}.partial" in ran.said[1]
+    assert not (tmp_path / output).exists()
+    for one in repositories:
+        one.mend()
+        one.requests.clear()
+    assert desk.run(*argv).status == 0
+    assert [bool(one.requests) for one in repositories] == [False, False, True, False, True, False]
+    assert len(Archive.load(tmp_path / output).names) == len(repositories)
+    assert not (tmp_path / f"{output}.partial").exists()
