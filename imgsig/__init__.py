@@ -7,7 +7,7 @@ costs next to nothing.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imgsig.archive import Archive
+    from imgsig.archive import Archive, DockerTrust
     from imgsig.codes import Code, Outcome
     from imgsig.environment import default_verifier, verify
     from imgsig.errors import (
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imgsig.limits import Limits
     from imgsig.notary.settings import FirstUse, Notary, RootCA, RootKeys
     from imgsig.policy import Policy, Rule
-    from imgsig.sections import RootFile
+    from imgsig.sections import FromArchive, RootFile
     from imgsig.state import FolderState, MemoryState
     from imgsig.transport import Credential, Proxies, Server, StaticCredentials
     from imgsig.transport.docker_credentials import DockerCredentials
@@ -38,8 +38,10 @@ __all__ = [
     "Code",
     "Credential",
     "DockerCredentials",
+    "DockerTrust",
     "FirstUse",
     "FolderState",
+    "FromArchive",
     "ImgsigError",
     "InconclusiveError",
     "InvalidReferenceError",
@@ -71,7 +73,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "archive": "Archive",
+    "archive": "Archive DockerTrust",
     "codes": "Code Outcome",
     "environment": "default_verifier verify",
     "errors": "ImgsigError InconclusiveError InvalidReferenceError NoPolicyError PolicyError RejectedError UsageError "
@@ -79,7 +81,7 @@ _HOMES = {
     "limits": "Limits",
     "notary.settings": "FirstUse Notary RootCA RootKeys",
     "policy": "Policy Rule",
-    "sections": "RootFile",
+    "sections": "FromArchive RootFile",
     "state": "FolderState MemoryState",
     "transport": "Credential Proxies Server StaticCredentials",
     "transport.docker_credentials": "DockerCredentials",

@@ -16,6 +16,7 @@ from imgsig.limits import Limits
 from imgsig.notary.settings import Notary
 from imgsig.patterns import EVERYTHING, candidates, check_distinct, check_names, check_signed_as, substitute
 from imgsig.reference import ImageReference, parse_reference
+from imgsig.sections import ARCHIVE_KEYS, FromArchive
 from imgsig.toml import parse_toml, write_items
 from imgsig.tuf.settings import Tuf
 
@@ -31,6 +32,10 @@ class SectionSettings(Settings, Protocol):
     @property
     def server(self) -> str | None:
         """The server that the section names, or None if it goes by the name's registry."""
+
+    @property
+    def archive(self) -> FromArchive | None:
+        """The archive that the section names in place of a server; None if it names none."""
 
     def with_server(self, url: str) -> Self:
         """Return these settings with the server at `url`.
@@ -101,7 +106,7 @@ class Rule:
         listed = names if isinstance(names, str) else tuple(names)
         named: tuple[SectionSettings | None, ...] = (notary, tuf)
         given = (*(section for section in named if section is not None), *sections)
-        has_server = {section.system: section.server is not None for section in given}
+        has_server = {section.system: bool(section.server or section.archive) for section in given}
         faults = Faults()
         _check_systems(tuple(section.system for section in given), "rule", faults)
         _check_rule("rule", faults, names=listed, has_server=has_server, signed_as=signed_as, exempt=exempt)
@@ -242,7 +247,7 @@ def load_authority(settings: Settings) -> Authority:
 
 def _with_default_server(rule: Rule, system: str, url: str) -> Rule:
     sections = [
-        section.with_server(url) if section.system == system and section.server is None else section
+        section.with_server(url) if section.system == system and not (section.server or section.archive) else section
         for section in rule.sections
     ]
     return Rule(rule.names, sections=sections, signed_as=rule.signed_as, exempt=rule.exempt)
@@ -320,9 +325,9 @@ def _parse_rule(values: object, path: str, folder: Path | None, faults: Faults) 
 
 
 def _has_server(system: str, section: Mapping[str, object] | None) -> bool:
-    """Whether the `section` names a server, or is so wrong that nobody can tell."""
+    """Whether the `section` names a server or an archive, or is so wrong that nobody can tell."""
     key = _SECTIONS[system].server
-    return section is None or not key or key in section
+    return section is None or not key or key in section or ARCHIVE_KEYS[0] in section
 
 
 def _parse_section(rule: Table, system: str, values: Mapping[str, object]) -> SectionSettings | None:

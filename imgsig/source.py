@@ -31,9 +31,9 @@ class Endpoint:
 class SourceEvidence:
     """Where the documents of an attestation came from."""
 
-    kind: Literal["server", "archive"]
+    kind: Literal["server", "archive", "docker-trust"]
     location: str
-    """A server's origin, or an archive's id (``sha256:…``)."""
+    """A server's origin, an archive's id (``sha256:…``), or the path of Docker's trust folder."""
     captured_at: datetime | None = None
     """For an archive: when it says that it was captured (aware, UTC)."""
     id_pinned: bool = False

@@ -17,10 +17,11 @@ from imgsig.authority import Question, State
 from imgsig.batch import map_elsewhere, map_in_groups
 from imgsig.codes import Code
 from imgsig.configuration import Configuration
-from imgsig.errors import InconclusiveError, InvalidReferenceError, UsageError, VerificationError
+from imgsig.errors import InvalidReferenceError, UsageError, VerificationError
 from imgsig.limits import DEFAULT_TIMEOUT_SECONDS, DEFAULT_WORKERS, MAX_WORKERS, Deadline, Limits
 from imgsig.lowering import verdict_with_registry
 from imgsig.memory import Memory
+from imgsig.origins import Origin, Origins
 from imgsig.policy import Policy, SectionSettings, load_authority
 from imgsig.reference import ImageReference, parse_reference
 from imgsig.registry.check import Demand, parse_demand
@@ -59,7 +60,7 @@ class Verifier:
         """Verify by `policy`, either with the servers and `state`, or with an archive as `source` alone.
 
         Args:
-            policy: whom to trust for which names.
+            policy: whom to trust for which names. Rules that name an archive are verified from it.
             state: where trust is remembered: ``FolderState(path)``, or ``MemoryState()`` for this process only.
             source: an archive; then there is no state, and no socket is opened.
             servers: CA files, client certificates and token services of servers that need them.
@@ -92,6 +93,7 @@ class Verifier:
     def _start(self, configuration: Configuration, clock: Callable[[], datetime]) -> None:
         self._configuration = configuration
         self._sources = configuration.sources()
+        self._origins = self._make_origins()
         self._owns_sources = True
         self._memory = Memory()
         self._clock = clock
@@ -226,6 +228,7 @@ class Verifier:
         twin.__dict__.update(self.__dict__)
         twin._configuration = replace(self._configuration, credentials=credentials)
         twin._sources = self._sources.with_credentials(credentials)
+        twin._origins = twin._make_origins()
         twin._owns_sources = False
         twin._pool = None
         return twin
@@ -296,13 +299,15 @@ class Verifier:
         except InvalidReferenceError as error:
             return Verdict(ref, Code.INVALID_REFERENCE, str(error), moment, str(reference), error.hint, pattern)
         # 3. The authorities.
-        checks = Checks()
+        checks, now = Checks(), moment
         attestations: list[Attestation] = []
         failures: list[VerificationError] = []
         for settings in rule.sections:
             try:
+                origin = self._origins.open(settings, name, now, checks)
+                moment = min(moment, origin.at)
                 attestations.append(
-                    self._attest(settings, name, reference, moment, deadline, checks, max_update_age_seconds)
+                    self._attest(settings, name, reference, origin, deadline, checks, max_update_age_seconds)
                 )
             except VerificationError as error:
                 checks.failed(error.code, error.subject, expected=error.expected, found=error.found)
@@ -338,34 +343,32 @@ class Verifier:
         settings: SectionSettings,
         name: str,
         reference: ImageReference,
-        moment: datetime,
+        origin: Origin,
         deadline: Deadline,
         checks: Checks,
         max_update_age_seconds: float,
     ) -> Attestation:
-        source = self._sources.open(settings.endpoint(name))
-        captured_at = source.evidence.captured_at
-        if captured_at is not None and moment < captured_at:
-            msg = f"the archive was captured at {captured_at.isoformat()}, after the time asked about"
-            raise InconclusiveError(
-                msg, code=Code.BEFORE_CAPTURE, subject=name, expected=captured_at.isoformat(), found=moment.isoformat()
-            )
         question = Question(
             name=name,
             tag=reference.tag,
             digest=reference.digest,
-            at=moment,
-            source=source,
-            live=self._sources.live,
-            state=self._configuration.state,
+            at=origin.at,
+            source=origin.source,
+            live=origin.live,
+            state=origin.state,
             deadline=deadline,
             limits=self._configuration.limits,
-            speculate=self._configuration.speculate and self._sources.live,
+            speculate=self._configuration.speculate and origin.live,
             max_update_age_seconds=max_update_age_seconds,
-            audience=self._sources,
+            audience=origin.audience,
             memory=self._memory,
         )
         return load_authority(settings).attest(question, checks)
+
+    def _make_origins(self) -> Origins:
+        configuration = self._configuration
+        given = configuration.source is not None
+        return Origins(self._sources, configuration.state, configuration.limits, given=given)
 
     def _demand(
         self, check_registry: bool, require_tag_current: bool, platform: str | None  # noqa: FBT001 - as the callers say

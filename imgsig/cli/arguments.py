@@ -340,6 +340,9 @@ def _add_state(parser: Parser) -> None:
 def _add_from_archive(parser: Parser, verb: str) -> None:
     parser.add_argument("--archive", metavar="DIR", help=f"{verb} this archive alone, opening no connection")
     parser.add_argument("--archive-id", metavar="ID", help="demand that the archive is the one with this id")
+    parser.add_argument(
+        "--docker-trust", metavar="DIR", help="verify from what Docker's client has kept here (~/.docker/trust)"
+    )
     parser.add_argument("--at", metavar="TIME", type=parse_time, help="as of this time (RFC 3339), with --archive only")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from imgsig.cli.console import Console
-from imgsig.cli.places import Place, PlacedSources, open_sources, places_of
+from imgsig.cli.places import Place, open_sources, places_of
 from imgsig.cli.policy_file import load_policy_if_any
 from imgsig.cli.statuses import FOUND
 from imgsig.diagnosis import (
@@ -24,15 +24,17 @@ from imgsig.diagnosis import (
     unique,
 )
 from imgsig.environment import Environment
-from imgsig.errors import InconclusiveError, UsageError
+from imgsig.errors import InconclusiveError, UsageError, VerificationError
 from imgsig.examination import examine
 from imgsig.faults import shown_path
 from imgsig.limits import DEFAULT_TIMEOUT_SECONDS, Deadline, Limits
+from imgsig.origins import Origins
 from imgsig.ownership import faults_of_place, is_writable
 from imgsig.policy import Policy, load_authority
 from imgsig.reference import parse_reference
 from imgsig.state import FolderState
 from imgsig.trust import Stored
+from imgsig.verdict import Checks
 
 _DOCKER_SECONDS: Final = 5.0
 """How long the Docker client may take to tell its version."""
@@ -119,7 +121,8 @@ def _places(
     else:
         every = [place for name in dict.fromkeys((*exact_names(policy), *asked)) for place in _by_rule(name, policy)]
     for place in every:
-        found.setdefault((place.settings, place.endpoint.server, place.endpoint.path), place)
+        where = place.endpoint.path if place.settings.archive is None else place.name
+        found.setdefault((place.settings, place.endpoint.server, where), place)
     return tuple(found.values())
 
 
@@ -144,27 +147,33 @@ def _examinations(
     if not places:
         return
     with open_sources(places, environment) as sources, ThreadPoolExecutor(arguments.workers) as pool:
-        look = partial(_examination, sources=sources, state=state, arguments=arguments, environment=environment)
+        origins = Origins(sources, state, Limits(), given=False)
+        look = partial(_examination, origins=origins, state=state, arguments=arguments, environment=environment)
         yield from pool.map(look, places)
 
 
 def _examination(
-    place: Place, *, sources: PlacedSources, state: FolderState, arguments: Namespace, environment: Environment
+    place: Place, *, origins: Origins, state: FolderState, arguments: Namespace, environment: Environment
 ) -> list[Finding]:
     deadline, at = Deadline(arguments.timeout), environment.now()
     found: list[Finding] = []
     try:
-        stored = state.load(place.settings.system, place.name, deadline=deadline)
-    except InconclusiveError as error:
-        stored = Stored("", None)
-        found.append(finding_of_fault(error, str(state.path)))
+        origin = origins.open(place.settings, place.name, at, Checks())
+    except VerificationError as error:
+        return [finding_of_fault(error, place.name)]
+    stored = Stored("", None)
+    if origin.state is not None:
+        try:
+            stored = state.load(place.settings.system, place.name, deadline=deadline)
+        except InconclusiveError as error:
+            found.append(finding_of_fault(error, str(state.path)))
     examined = examine(
         place.settings,
         load_authority(place.settings),
         place.name,
-        sources.open(place.endpoint),
+        origin.source,
         stored.trust,
-        at=at,
+        at=origin.at,
         deadline=deadline,
         limits=Limits(),
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from imgsig.archive import Archive
+from imgsig.archive import Archive, DockerTrust
 from imgsig.cli.console import BOLD, GREEN, RED, YELLOW, Console
 from imgsig.cli.policy_file import load_policy
 from imgsig.cli.references import count_references, read_references
@@ -65,19 +65,19 @@ def _check(arguments: Namespace) -> None:
             if getattr(arguments, option) is not None:
                 msg = f"--{option.replace('_', '-')} goes with --archive only"
                 raise UsageError(msg, hint="a server answers for now; name an archive to verify from")
-        return
-    for option in ("check_registry", "require_tag_current", "platform"):
-        if getattr(arguments, option):
-            msg = f"--{option.replace('_', '-')} does not go with --archive"
-            raise UsageError(msg, hint="an archive cannot tell what a registry has: leave it out")
-    if arguments.state is not None:
-        msg = "--state does not go with --archive"
-        raise UsageError(msg, hint="an archive is verified by the policy alone: leave --state out")
+    given = [option for option in ("archive", "docker_trust") if getattr(arguments, option) is not None]
+    if given:
+        unfit = [*given[1:], "state", "check_registry", "require_tag_current", "platform"]
+        for option in (option for option in unfit if getattr(arguments, option) not in {None, False}):
+            msg = f"--{option.replace('_', '-')} does not go with --{given[0].replace('_', '-')}"
+            raise UsageError(msg, hint="what is on the disk is verified by the policy alone: leave it out")
 
 
 def _verdicts(arguments: Namespace, environment: Environment) -> Iterator[Verdict]:
     policy = load_policy(environment, arguments.policy)
-    if arguments.archive is None:
+    if arguments.docker_trust is not None:
+        verifier = Verifier(policy, source=DockerTrust.load(arguments.docker_trust))
+    elif arguments.archive is None:
         state = environment.state() if arguments.state is None else FolderState(arguments.state)
         verifier = environment.verifier(policy, state)
     else:
@@ -176,8 +176,10 @@ def _outcome(verdict: Verdict) -> tuple[str, str]:
 def _facts(attestation: Attestation) -> Iterator[tuple[str, str]]:
     source = attestation.source
     yield "authority", f"{attestation.authority}, for {attestation.name}"
-    if source.captured_at is None:
+    if source.kind == "server":
         yield "source", f"server {source.location}, {'answered now' if attestation.fresh else 'not reached'}"
+    elif source.captured_at is None:
+        yield "source", f"Docker's trust folder {source.location}, captured at no known time"
     else:
         pinned = "as demanded" if source.id_pinned else "by its own word"
         yield "source", f"archive {source.location}, captured at {_time(source.captured_at)} {pinned}"

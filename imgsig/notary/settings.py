@@ -12,7 +12,16 @@ from imgsig.faults import Faults, Table, kind_of, load_file, shown
 from imgsig.limits import Limits
 from imgsig.notary.pins import parse_pin
 from imgsig.reference import DEFAULT_REGISTRY
-from imgsig.sections import RootFile, check_stale_seconds, named_file, parse_url, place_of
+from imgsig.sections import (
+    ARCHIVE_KEYS,
+    FromArchive,
+    RootFile,
+    check_stale_seconds,
+    named_file,
+    parse_archive,
+    parse_url,
+    place_of,
+)
 from imgsig.source import Endpoint
 
 _DOCKER_SERVER: Final = "https://notary.docker.io"
@@ -128,9 +137,17 @@ class Notary:
     signers: tuple[str, ...]
     """Names of delegations below ``targets/``, each of which must list the tag too."""
     max_stale_seconds: int
+    archive: FromArchive | None
+    """Where the trust data is instead of on a server; None if it is on one."""
 
     def __init__(
-        self, *, anchor: Anchor, server: str | None = None, signers: Iterable[str] = (), max_stale_seconds: int = 0
+        self,
+        *,
+        anchor: Anchor,
+        server: str | None = None,
+        signers: Iterable[str] = (),
+        max_stale_seconds: int = 0,
+        archive: FromArchive | None = None,
     ) -> None:
         """Trust roots by `anchor`, and demand that the `signers` agree with docker's own choice.
 
@@ -145,6 +162,9 @@ class Notary:
         object.__setattr__(self, "signers", _parse_signers(signers, f"{self.system}.signers", faults))
         check_stale_seconds(max_stale_seconds, f"{self.system}.max-stale-seconds", faults)
         object.__setattr__(self, "max_stale_seconds", max_stale_seconds)
+        object.__setattr__(self, "archive", archive)
+        if archive is not None:
+            _check_archive(self, self.system, faults)
         if faults:
             raise faults.error()
 
@@ -157,15 +177,22 @@ class Notary:
         """
         faults = Faults()
         section = Table(table, path, faults, folder=folder)
-        section.check_keys(("server", *_ANCHORS, "signers", "max-stale-seconds"))
+        section.check_keys(("server", *_ANCHORS, "signers", "max-stale-seconds", *ARCHIVE_KEYS))
         anchor = _parse_anchor(section)
         server = parse_url(section.text("server"), f"{path}.server", faults)
         signers = _parse_signers(section.items("signers") or (), f"{path}.signers", faults)
         max_stale_seconds = section.integer("max-stale-seconds") or 0
         check_stale_seconds(max_stale_seconds, f"{path}.max-stale-seconds", faults)
+        archive = parse_archive(section)
         if anchor is None or faults:
             raise faults.error()
-        return cls(anchor=anchor, server=server, signers=signers, max_stale_seconds=max_stale_seconds)
+        settings = cls(anchor=anchor, server=server, signers=signers, max_stale_seconds=max_stale_seconds)
+        if archive is None:
+            return settings
+        _check_archive(settings, path, faults)
+        if faults:
+            raise faults.error()
+        return settings.with_archive(archive)
 
     @property
     def trusts_first_use(self) -> bool:
@@ -173,7 +200,7 @@ class Notary:
         return isinstance(self.anchor, FirstUse)
 
     def with_server(self, url: str) -> "Notary":
-        """Return these settings with the server at `url`.
+        """Return these settings with the server at `url`, in place of an archive too.
 
         Raises:
             PolicyError: it is no URL of a server.
@@ -181,6 +208,14 @@ class Notary:
         return Notary(
             anchor=self.anchor, server=url, signers=self.signers, max_stale_seconds=self.max_stale_seconds
         )
+
+    def with_archive(self, archive: FromArchive) -> "Notary":
+        """Return these settings with an archive in place of a server.
+
+        Raises:
+            PolicyError: they are of no use with one.
+        """
+        return Notary(anchor=self.anchor, server=self.server, signers=self.signers, archive=archive)
 
     def endpoint(self, name: str) -> Endpoint:
         """Return where the trust data of the signed `name` is kept, by these settings.
@@ -200,7 +235,19 @@ class Notary:
             items["signers"] = self.signers
         if self.max_stale_seconds:
             items["max-stale-seconds"] = self.max_stale_seconds
+        if self.archive is not None:
+            items.update(self.archive.to_items())
         return items
+
+
+def _check_archive(settings: Notary, path: str, faults: Faults) -> None:
+    """Note what has no meaning in a section at `path` that names an archive."""
+    if settings.server is not None:
+        faults.note(f"{path}.server", "has no meaning beside archive: no server is asked")
+    if settings.max_stale_seconds:
+        faults.note(f"{path}.max-stale-seconds", "has no meaning beside archive: say max-age-days")
+    if settings.trusts_first_use:
+        faults.note(f"{path}.first-use", "trusts nothing that is only in an archive: pin the root")
 
 
 def _parse_anchor(section: Table) -> Anchor | None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, TypeAlias, TypeVar, assert_never, final
 
 from imgsig.errors import PolicyError
 from imgsig.faults import Faults, Table, kind_of, shown
-from imgsig.sections import RootFile, check_stale_seconds, parse_url
+from imgsig.sections import ARCHIVE_KEYS, FromArchive, RootFile, check_stale_seconds, parse_archive, parse_url
 from imgsig.source import Endpoint
 from imgsig.trust import Evidence
 from imgsig.tuf.mapping import DEFAULT_DIGEST_TARGET, DEFAULT_TARGET, HEX, TAG, Pointer, Template
@@ -28,6 +28,7 @@ _TEXTS: Final = {
     "custom": "custom",
 }
 """Arguments that are texts, and their keys in a policy."""
+_NO_OUTAGE: Final = "has no meaning beside archive: say max-age-days"
 _NEEDED: Final = "must be given: the URL of the folder with timestamp.json"
 
 
@@ -81,6 +82,8 @@ class Tuf:
     signers: tuple[str, ...]
     """Names of delegated roles, each of which must list the target too."""
     max_stale_seconds: int
+    archive: FromArchive | None
+    """Where the metadata is instead of on a server; None if it is on one."""
 
     def __init__(  # noqa: PLR0913 - what a section may say, each by name
         self,
@@ -92,6 +95,7 @@ class Tuf:
         custom: str | None = None,
         signers: Iterable[str] = (),
         max_stale_seconds: int = 0,
+        archive: FromArchive | None = None,
     ) -> None:
         """Trust the roots that `anchor` leads to, and the targets that they vouch for.
 
@@ -103,6 +107,7 @@ class Tuf:
             custom: a JSON pointer to ``NAME@sha256:HEX`` in the target's ``custom``, instead of its ``hashes``.
             signers: delegated roles that must vouch besides the one that the search finds first.
             max_stale_seconds: how old an answer may be while the server is out of reach.
+            archive: an archive of the metadata, to be used in place of the server.
 
         Raises:
             PolicyError: a value is not what it must be; all faults are told.
@@ -122,9 +127,12 @@ class Tuf:
             signers=signers,
             max_stale_seconds=max_stale_seconds,
         )
+        if archive is not None and max_stale_seconds:
+            faults.note(f"{self.system}.max-stale-seconds", _NO_OUTAGE)
         if faults:
             raise faults.error()
         object.__setattr__(self, "anchor", anchor)
+        object.__setattr__(self, "archive", archive)
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
@@ -137,7 +145,7 @@ class Tuf:
         """
         faults = Faults()
         section = Table(table, path, faults, folder=folder)
-        section.check_keys((*_TEXTS.values(), *_ANCHORS, "signers", "max-stale-seconds"))
+        section.check_keys((*_TEXTS.values(), *_ANCHORS, "signers", "max-stale-seconds", *ARCHIVE_KEYS))
         anchor = _parse_anchor(section)
         if _TEXTS["metadata_url"] not in section:
             section.note(_TEXTS["metadata_url"], _NEEDED)
@@ -146,6 +154,9 @@ class Tuf:
         given["signers"] = section.items("signers") or ()
         given["max_stale_seconds"] = section.integer("max-stale-seconds") or 0
         _parse_values(path, faults, **({"metadata_url": None} | given))
+        given["archive"] = parse_archive(section)
+        if given["archive"] is not None and given["max_stale_seconds"]:
+            section.note("max-stale-seconds", _NO_OUTAGE)
         if anchor is None or faults:
             raise faults.error()
         return cls(anchor=anchor, **given)
@@ -156,7 +167,7 @@ class Tuf:
         return self.metadata_url
 
     def with_server(self, url: str) -> "Tuf":
-        """Return these settings with the metadata at `url`.
+        """Return these settings with the metadata at `url`, in place of an archive too.
 
         Raises:
             PolicyError: it is no URL of a server.
@@ -188,6 +199,8 @@ class Tuf:
             items["signers"] = self.signers
         if self.max_stale_seconds:
             items["max-stale-seconds"] = self.max_stale_seconds
+        if self.archive is not None:
+            items.update(self.archive.to_items())
         return items
 
 

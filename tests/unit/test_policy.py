@@ -31,6 +31,7 @@ class Elsewhere:
 
     system: str = "elsewhere"
     server: str | None = None
+    archive: None = None
     trusts_first_use: bool = False
 
     def with_server(self, url: str) -> "Elsewhere":

@@ -61,10 +61,13 @@ def test_there_are_good_policies_to_take() -> None:
     assert len(list(good_policies())) > 12
 
 
-@pytest.mark.parametrize("section", [NOTARY, TUF, f'{RULE}exempt = "scratch"\n'])
+TERMS: Final = f'archive = "x"\narchive-id = "sha256:{PIN}"\nas-of = "capture"\nmax-age-days = 3\n'
+
+
+@pytest.mark.parametrize("section", [NOTARY, TUF, f'{RULE}exempt = "scratch"\n', NOTARY + TERMS, TUF + TERMS])
 def test_each_kind_of_rule_is_taken_by_schema_and_policy_alike(section: str) -> None:
     assert faults(f"version = 1\n{section}") == []
-    assert Policy.parse(f"version = 1\n{section}").rules
+    assert Policy.parse(f"version = 1\n{section}", folder=ROOT).rules
 
 
 @pytest.mark.parametrize(
@@ -97,6 +100,14 @@ def test_each_kind_of_rule_is_taken_by_schema_and_policy_alike(section: str) -> 
         f'version = 1\n{TUF}root-file = "x"\n',
         f'version = 1\n{TUF}signers = ["targets"]\n',
         f'version = 1\n{RULE}[rule.tuf]\nroot-sha256 = "{PIN}"\n',
+        f'version = 1\n{NOTARY}archive-id = "sha256:{PIN}"\n',
+        f'version = 1\n{NOTARY}archive = "x"\nas-of = "capture"\nmax-age-days = 3\n',
+        f'version = 1\n{NOTARY}archive = "x"\nas-of = "now"\n',
+        f'version = 1\n{NOTARY}archive = "x"\nserver = "https://a"\n',
+        f'version = 1\n{NOTARY}archive = "x"\nmax-stale-seconds = 1\n',
+        f'version = 1\n{RULE}[rule.notary]\nfirst-use = true\narchive = "x"\n',
+        f"version = 1\n{TUF}max-age-days = 3\n",
+        f'version = 1\n{TUF}archive = "x"\nmax-age-days = 0\n',
         NOTARY,
         *(
             f'version = 1\n[[rule]]\nnames = ["{name}"]\nexempt = "x"\n'
