@@ -39,6 +39,8 @@ class Member:
     value: Any
     canonical: bool
     """Whether its text was shown to be the canonical form of `value`."""
+    ordered: bool
+    """Whether its text was shown to be that but for white space between its parts."""
     members: "Mapping[str, Member]"
     """The members of `value`, where they were asked for."""
     _source: str = field(repr=False)
@@ -49,6 +51,16 @@ class Member:
     def text(self) -> str:
         """The value exactly as it was written, without surrounding white space."""
         return self._source[self._start : self._end]
+
+    @property
+    def compact_text(self) -> str:
+        """The text without white space between its parts: the canonical form, if it is `ordered`. It has no escapes."""
+        if self.canonical:
+            return self.text
+        parts = self.text.split('"')
+        squeezed = {part: "".join(part.split()) for part in set(parts[::2])}
+        parts[::2] = map(squeezed.__getitem__, parts[::2])
+        return '"'.join(parts)
 
 
 def quote(text: object) -> str:
@@ -171,18 +183,19 @@ class _Reader:
     def member(self, text: str, start: int) -> tuple[Member, int]:
         self._plain = True
         value, end = self.value(text, start)
-        plain = self._plain and all(text.find(mark, start, end) < 0 for mark in " \t\r\n\\")
-        return Member(value, plain, {}, text, start, end), end
+        ordered = self._plain and text.find("\\", start, end) < 0
+        canonical = ordered and all(text.find(mark, start, end) < 0 for mark in " \t\r\n")
+        return Member(value, canonical, ordered, {}, text, start, end), end
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         members = dict(pairs)
-        names = list(members)
-        if len(names) != len(pairs):
+        if len(members) != len(pairs):
             seen: set[str] = set()
             twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
             raise malformed(self.what, f"duplicate member {quote(twice)}", found=quote(twice))
-        if self._plain and names != sorted(names):
-            self._plain = False
+        if self._plain and len(members) > 1:
+            names = list(members)
+            self._plain = names == sorted(names)
         return members
 
     def _integer(self, digits: str) -> int | float:
@@ -254,7 +267,7 @@ def _member(reader: _Reader, text: str, begin: int, *, descend: bool) -> tuple[M
         return reader.member(text, begin)
     members, end, plain = _members(text, begin, reader, "")
     value = {name: member.value for name, member in members.items()}
-    return Member(value, plain, members, text, begin, end), end
+    return Member(value, plain, plain, members, text, begin, end), end
 
 
 def _after_space(text: str, at: int) -> int:
@@ -295,7 +308,8 @@ def _check_depth(body: bytes, what: str, max_depth: int) -> None:
     """Refuse nesting beyond `max_depth` before a recursive decoder sees it, whatever else is wrong."""
     if body.count(b"{") + body.count(b"[") <= max_depth:
         return
-    texts = body.translate(None, _NOT_STRUCTURE) if b"\\" not in body else body
+    # Two quotes side by side change nothing about what stands within texts and what does not.
+    texts = body.translate(None, _NOT_STRUCTURE).replace(b'""', b"") if b"\\" not in body else body
     structure = _STRINGS.sub(b"", texts).translate(_BRACES, _NOT_STRUCTURE)
     for _ in range(max_depth):
         if not structure:

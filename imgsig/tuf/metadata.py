@@ -111,7 +111,7 @@ def _parse(
     fields = Fields(signed.value, f"{where}.signed")
     common = _common(fields, kind)
     model = _made(lambda: make(fields, common), fields.where)
-    message = signed.text.encode() if signed.canonical else canonical_integers(signed.value)
+    message = signed.compact_text.encode() if signed.ordered else canonical_integers(signed.value)
     targets = fields.members("targets") if kind == "targets" else {}
     return Document(model, message, signatures, _keys_of(model), targets)
 

@@ -69,6 +69,8 @@ class TufRepository:
         self.alters: dict[str, list[Rewrite]] = {}
         self.tampers: dict[str, Rewrite] = {}
         self.indent: int | None = 1
+        self.sorted = True
+        """Whether members are written in order, as most tools do."""
         self._published: dict[str, str] = {}
         self._rotations = 0
         for role in TOP_LEVEL:
@@ -280,8 +282,8 @@ class TufRepository:
         for sign in self.signs.get(role, ()):
             signatures = sign(signatures, message)
         separators = (",", ":") if self.indent is None else None
-        text = json.dumps({"signatures": signatures, "signed": signed}, indent=self.indent, separators=separators)
-        body = text.encode()
+        content = {"signatures": signatures, "signed": signed}
+        body = json.dumps(content, indent=self.indent, separators=separators, sort_keys=self.sorted).encode()
         for alter in self.alters.get(role, ()):
             body = alter(body)
         return body

@@ -54,10 +54,9 @@ def test_everything_is_asked_for_that_the_snapshot_lists(repository: TufReposito
     repository.add_delegation("c", delegator="a/b")
     repository.publish()
     repository.publish("root")
-    assert captured(repository) == [
-        "1.root.json", "2.root.json", "3.root.json", "timestamp.json",
-        "2.snapshot.json", "2.targets.json", "1.a%2Fb.json", "1.c.json",
-    ]  # fmt: skip
+    requests = captured(repository)
+    assert requests[:5] == ["1.root.json", "2.root.json", "3.root.json", "timestamp.json", "2.snapshot.json"]
+    assert sorted(requests[5:]) == ["1.a%2Fb.json", "1.c.json", "2.targets.json"]
 
 
 def test_plain_names_are_asked_for_where_there_are_no_consistent_snapshots() -> None:

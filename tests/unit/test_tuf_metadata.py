@@ -76,6 +76,15 @@ def test_the_message_is_the_canonical_form_of_what_came(role: str) -> None:
     assert PARSERS[role](compact).message == document.message
 
 
+@pytest.mark.parametrize("indent", [None, 0, 1, "\t"])
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("note", ["plain", "with  space\tand\nline", " ", 'a "b"', "", "ö \u2028"])
+def test_the_message_does_not_depend_on_how_a_document_is_laid_out(indent: Any, ordered: bool, note: str) -> None:  # noqa: ANN401 - what json takes
+    content = signed("targets") | {"x-note": {note: [note, 1, -1, 0, True, None, [], {}]}}
+    text = json.dumps({"signed": content, "signatures": []}, indent=indent, sort_keys=ordered, ensure_ascii=False)
+    assert parse_targets(text.encode(), "targets", LIMITS).message == canonical(content)
+
+
 @pytest.mark.parametrize("text", ['a "b" \\ c', "\x00\x1f\x7f", "ö\u2028𝄞", "</script>&"])
 def test_the_message_of_unusual_texts_is_canonical_too(text: str) -> None:
     content = signed("timestamp") | {"x-note": {text: [text, 5, True, None, {}]}}
