@@ -78,9 +78,12 @@ class Outcome:
         return f"{found[0]}; step {self.step}: oracle {self.oracle}; imgsig {self.ours}" if found else ""
 
 
-def run(case: Case, oracle: Oracle, *, until_differing: bool = False) -> Outcome:
-    """Play a case for both clients, to its end or to the first step at which they differ."""
-    stage = Stage(case.start(), oracle.trust_dir(), tag=case.tag)
+def run(case: Case, oracle: Oracle, *, until_differing: bool = False, quick: bool = False) -> Outcome:
+    """Play a case for both clients, to its end or to the first step at which they differ.
+
+    If `quick`, imgsig speculates and remembers, which must change nothing.
+    """
+    stage = Stage(case.start(), oracle.trust_dir(), tag=case.tag, quick=quick)
     outcomes = []
     for step in case.steps:
         outcomes.append(_play(stage, step, case, oracle))

@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--kind", action="append", choices=KINDS_OF_CHANGE, default=[], help="only mutations of this kind"
     )
     parser.add_argument("--histories", type=int, default=0, metavar="N", help="then N random histories")
+    parser.add_argument("--quick", action="store_true", help="let imgsig speculate and remember, in the cases")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="how many run at a time")
     asked = parser.parse_args(arguments)
     if not Oracle.available():
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     with Oracle() as oracle, ThreadPoolExecutor(asked.workers) as pool:
         cases = [case for case in CASES if asked.only in case.id]
-        faults = _run_cases(cases, oracle, pool)
+        faults = _run_cases(cases, oracle, pool, quick=asked.quick)
         if asked.mutations:
             numbers = range(asked.first, asked.first + asked.mutations)
             faults += _run_mutations(asked.seed, numbers, asked.kind, oracle, pool)
@@ -53,11 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if faults else 0
 
 
-def _run_cases(cases: Sequence[Case], oracle: Oracle, pool: ThreadPoolExecutor) -> int:
+def _run_cases(cases: Sequence[Case], oracle: Oracle, pool: ThreadPoolExecutor, *, quick: bool) -> int:
     started = time.monotonic()
     count: Counter[str] = Counter()
     faults = 0
-    for outcome in _mapped(pool, lambda case: run(case, oracle), cases):
+    for outcome in _mapped(pool, lambda case: run(case, oracle, quick=quick), cases):
         fault = outcome.fault()
         if fault:
             faults += 1

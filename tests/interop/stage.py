@@ -10,6 +10,7 @@ from imgsig.authority import Question
 from imgsig.codes import Code
 from imgsig.errors import ImgsigError
 from imgsig.limits import Deadline, Limits
+from imgsig.memory import Memory
 from imgsig.notary.client import NotaryAuthority
 from imgsig.notary.settings import Anchor, FirstUse, Notary, RootCA, RootKeys
 from imgsig.source import OutageError, Source, SourceEvidence
@@ -90,6 +91,9 @@ class Stage:
     url: str = ""
     """The server that imgsig asks over HTTP; empty to answer it from memory."""
     state: RememberingState = field(default_factory=RememberingState)
+    quick: bool = False
+    """Whether imgsig asks for documents before it needs them, and remembers results from step to step."""
+    memory: Memory = field(default_factory=Memory)
     notes: dict[str, object] = field(default_factory=dict)
     """What one step leaves for a later one."""
 
@@ -170,6 +174,8 @@ def _question(stage: Stage, source: Source) -> Question:
         state=stage.state,
         deadline=Deadline(TIMEOUT_SECONDS),
         limits=Limits(),
+        speculate=stage.quick,
+        memory=stage.memory if stage.quick else Memory(),
     )
 
 

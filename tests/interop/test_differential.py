@@ -33,6 +33,13 @@ def test_verdict_equals_the_reference_clients_or_is_stricter_for_a_documented_re
 
 
 @pytest.mark.interop
+@pytest.mark.parametrize("case", CASES[::8], ids=[case.id for case in CASES[::8]])
+def test_speculation_and_memory_change_no_verdict(case: Case, oracle: Oracle) -> None:
+    """All cases, not every eighth, are run so by ``python -m tests.interop.differential --quick``."""
+    assert run(case, oracle, quick=True).fault() == ""
+
+
+@pytest.mark.interop
 @pytest.mark.parametrize("number", range(MUTATIONS))
 def test_random_mutation_is_never_accepted_where_the_reference_client_refuses_it(number: int, oracle: Oracle) -> None:
     made = mutation(SEED, number)
