@@ -74,6 +74,10 @@ _SECTIONS: Final[Mapping[str, _Section]] = MappingProxyType({
 })
 
 
+SYSTEMS: Final = tuple(_SECTIONS)
+"""The systems that a rule may have a section for."""
+
+
 @final
 @dataclass(frozen=True, slots=True, init=False)
 class Rule:

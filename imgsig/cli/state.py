@@ -1,19 +1,17 @@
 """``imgsig state``: what has been trusted so far, and how to forget it."""
 
 from argparse import Namespace
-from typing import Any, Final
+from typing import Any
 
 from imgsig.cli.console import Console
 from imgsig.environment import Environment
 from imgsig.errors import UsageError
 from imgsig.limits import DEFAULT_TIMEOUT_SECONDS, Deadline, Limits
-from imgsig.notary.metadata import parse_root
-from imgsig.notary.settings import Notary
+from imgsig.policy import SYSTEMS
 from imgsig.reference import parse_reference
 from imgsig.state import FolderState
+from imgsig.strictjson import parse
 from imgsig.trust import Trust
-
-_SYSTEMS: Final = (Notary.system,)
 
 
 def show(arguments: Namespace, console: Console, environment: Environment) -> int:
@@ -27,7 +25,7 @@ def show(arguments: Namespace, console: Console, environment: Environment) -> in
     if arguments.name is None:
         entries = state.names()
     else:
-        entries = tuple((system, parse_reference(arguments.name).name) for system in _SYSTEMS)
+        entries = tuple((system, parse_reference(arguments.name).name) for system in SYSTEMS)
     found = [
         _described(system, name, trust)
         for system, name in entries
@@ -54,7 +52,7 @@ def forget(arguments: Namespace, console: Console, environment: Environment) -> 
     """
     state, name = _state(arguments, environment), parse_reference(arguments.name).name
     deadline = Deadline(DEFAULT_TIMEOUT_SECONDS)
-    known = [system for system in _SYSTEMS if state.forget(system, name, deadline=deadline)]
+    known = [system for system in SYSTEMS if state.forget(system, name, deadline=deadline)]
     if not known:
         raise _unknown(name, state)
     console.note(f"what was trusted of {name} is forgotten")
@@ -70,12 +68,18 @@ def _unknown(name: str, state: FolderState) -> UsageError:
     return UsageError(msg, hint="imgsig state show lists every name; a mirror's images go by the signed name")
 
 
+def _version_of(root: bytes) -> int:
+    """Return the version of a root that was verified: every system that keeps one writes it in the same place."""
+    version: int = parse(root, what="root", max_depth=Limits().max_json_depth)["signed"]["version"]
+    return version
+
+
 def _described(system: str, name: str, trust: Trust) -> dict[str, Any]:
     return {
         "system": system,
         "name": name,
         "server": trust.origin,
-        "root_version": parse_root(trust.root, Limits()).version,
+        "root_version": _version_of(trust.root),
         "anchor": {"kind": trust.evidence.kind, "ids": list(trust.evidence.ids)},
         "floors": {role: floor.version for role, floor in sorted(trust.floors.items())},
         "known_since": trust.known_since.isoformat().replace("+00:00", "Z"),

@@ -180,6 +180,18 @@ def test_a_changed_archive_is_not_used(server: TufServer, repository: TufReposit
     assert verdict(archive, anchor).code is Code.HASH_MISMATCH
 
 
+def test_what_the_server_lacked_when_it_was_saved_is_missing_later(
+    server: TufServer, repository: TufRepository, tmp_path: Path
+) -> None:
+    repository.add_delegation("team", listed=[f"{NAME}:2.0"])
+    repository.publish()
+    del repository.files["1.team.json"]
+    anchor = RootFile(repository.files["1.root.json"])
+    archive = save(server, tmp_path / "archive", anchor)
+    assert verdict(archive, anchor).code is Code.OK
+    assert verdict(archive, anchor, f"{NAME}:2.0").code is Code.ARCHIVE_UNREADABLE
+
+
 def test_an_archive_without_the_name_is_no_answer(server: TufServer, repository: TufRepository, tmp_path: Path) -> None:
     anchor = RootFile(repository.files["1.root.json"])
     archive = save(server, tmp_path / "archive", anchor)
