@@ -23,7 +23,7 @@ from imgsig.errors import VerificationError
 from imgsig.limits import Deadline
 from imgsig.state import MemoryState
 from imgsig.tuf.metadata import parse_root
-from tests.interop.tuf_histories import History, Kind, step
+from tests.interop.tuf_histories import FLOORS, History, Kind, step
 from tests.support.repository import NAME
 from tests.support.tuf_asker import TufAsker
 from tests.support.tuf_repository import TufRepository
@@ -162,7 +162,9 @@ def _reason(happened: list[Kind], ours: Answer, theirs: Answer) -> str:
     """Return the reason that one of the bends so far gives for the difference, if it is of its kind."""
     in_question = [*happened[-1:], *(kind for kind in reversed(happened[:-1]) if kind.lasting)]
     reasons = [kind.wider for kind in in_question] if theirs.says == _REFUSED else []
-    reasons += [kind.stricter for kind in in_question] if ours.says == _REFUSED else []
+    if ours.says == _REFUSED:
+        rolled_back = ours.why.startswith("rollback")
+        reasons += [kind.stricter for kind in in_question if kind.stricter != FLOORS or rolled_back]
     return next(filter(None, reasons), "")
 
 

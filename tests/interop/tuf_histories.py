@@ -438,6 +438,7 @@ def unknown_key_type(history: History) -> None:
 
 
 _CACHED_SNAPSHOT: Final = "tuf.cached-snapshot"
+FLOORS: Final = "tuf.floors"
 
 KINDS: Final = (
     Kind(retag, 8),
@@ -445,7 +446,7 @@ KINDS: Final = (
     Kind(delegate_in_a_circle, 2),
     Kind(drop_delegation, 1),
     Kind(rotate, 6),
-    Kind(change_threshold, 4),
+    Kind(change_threshold, 4, stricter=FLOORS, lasting=True),
     Kind(publish_many_roots, 2),
     Kind(recover_from_fast_forward, 4),
     Kind(switch_consistency, 1),
