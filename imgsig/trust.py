@@ -15,7 +15,7 @@ class Evidence:
     """Why a chain of roots is trusted: the kind of anchor and the ids that satisfied it."""
 
     kind: str
-    """``root-keys``, ``root-ca``, ``root-file`` or ``first-use``, as in a policy."""
+    """``root-keys``, ``root-ca``, ``root-file``, ``root-sha256`` or ``first-use``, as in a policy."""
     ids: tuple[str, ...] = ()
     """The pins that were satisfied, sorted: key or certificate ids, CA fingerprints, a file's sha256."""
 

@@ -1,14 +1,18 @@
 """The command line with a rule for a TUF repository: it knows no difference."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from tests.support.command import Desk
 from tests.support.repository import NAME
 from tests.support.tuf_repository import TufRepository
 from tests.support.tuf_server import TufServer
+
+SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "schemas" / "verdict-1.json"
 
 
 @pytest.fixture
@@ -43,6 +47,7 @@ def test_the_verdict_names_the_authority(desk: Desk) -> None:
     (verdict,) = desk.run("verify", "--json", NAME).values
     (attestation,) = verdict["attestations"]
     assert (attestation["authority"], attestation["anchor"]["kind"]) == ("tuf", "root-file")
+    jsonschema.validate(verdict, json.loads(SCHEMA.read_text()))
 
 
 def test_what_is_remembered_is_shown_and_forgotten(desk: Desk, server: TufServer) -> None:
