@@ -8,7 +8,9 @@ PROGRAMS := notary notary-server notary-signer docker-registry skopeo
 PACKAGES := notary docker-registry skopeo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest lint types docs peers fixtures clean
+DECIDING := imgsig/notary/*,imgsig/state/*,imgsig/policy.py,imgsig/strictjson.py,imgsig/transport/*
+
+.PHONY: help differential coverage demo test test-lowest lint types docs peers fixtures clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r command purpose; \
@@ -22,6 +24,13 @@ test: $(VENV)/.test ## run the tests
 
 test-lowest: .venv-lowest/.test ## run the unit tests with the lowest versions that pyproject.toml admits
 	.venv-lowest/bin/python -m pytest tests/unit
+
+differential: $(VENV)/.test ## compare every verdict with the real notary client's, and print the table
+	$(BIN)/python -m tests.interop.differential
+
+coverage: $(VENV)/.test ## how many branches of what decides the tests take; fails below 98 %
+	$(BIN)/python -m pytest -q tests/unit tests/attacks tests/conformance --cov --cov-report=
+	$(BIN)/python -m coverage report --fail-under=98 --include='$(DECIDING)'
 
 lint: $(VENV)/.lint ## check style and the bans
 	$(BIN)/python -m ruff check .
