@@ -403,8 +403,8 @@ class Verifier:
         elif self._sources.live:
             msg = "a time can be asked about only with an archive: a server answers for now"
             raise UsageError(msg)
-        if at.tzinfo is None or at.utcoffset() is None:
-            msg = "the time must be aware: give it a time zone"
+        if not isinstance(at, datetime) or at.utcoffset() is None:
+            msg = "the time must be an aware datetime: give it a time zone"
             raise UsageError(msg)
         try:
             return at.astimezone(UTC)

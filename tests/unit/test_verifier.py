@@ -366,6 +366,11 @@ def test_a_time_is_aware_and_within_the_calendar(repository: SignedRepository, a
         verifier.evaluate(REF)
 
 
+def test_a_time_is_no_text(repository: SignedRepository) -> None:
+    with pytest.raises(UsageError, match="datetime"):
+        archived(repository).evaluate(REF, at="2027-01-01T00:00:00Z")  # type: ignore[arg-type]
+
+
 def test_a_live_server_answers_for_now(verifier: Verifier, sources: MemorySources) -> None:
     with pytest.raises(UsageError, match="archive"):
         verifier.evaluate(REF, at=NOW)
