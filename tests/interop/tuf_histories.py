@@ -461,7 +461,7 @@ KINDS: Final = (
     Kind(swap, 4),
     Kind(lose, 4),
     Kind(damage, 5),
-    Kind(lower_version, 4),
+    Kind(lower_version, 4, stricter=_CACHED_SNAPSHOT, wider=_CACHED_SNAPSHOT, lasting=True),
     Kind(same_version, 3),
     Kind(same_snapshot_version, 2, stricter=_CACHED_SNAPSHOT, wider=_CACHED_SNAPSHOT, lasting=True),
     Kind(meta_version, 3),
