@@ -42,16 +42,19 @@ class Origin:
 class Origins:
     """Opens the origin of each section: the archive that it names, or else what all sections share."""
 
-    def __init__(self, sources: Sources, state: State | None, limits: Limits, *, given: bool) -> None:
-        """Share `sources` and `state`. If the caller has `given` the sources, they stand for every archive too."""
-        self._sources = sources
+    def __init__(self, state: State | None, limits: Limits, *, given: bool) -> None:
+        """Share `state`. If the caller has `given` the sources that all share, they stand for every archive too."""
         self._state = state
         self._limits = limits
         self._given = given
         self._named: NamedArchives | None = None
 
-    def open(self, settings: SectionSettings, name: str, at: datetime, checks: Checks) -> Origin:
+    def open(
+        self, settings: SectionSettings, name: str, at: datetime, checks: Checks, *, sources: Sources
+    ) -> Origin:
         """Return the origin of the signed `name` for one section, which has to answer as of `at`.
+
+        All sections that name no archive share `sources`.
 
         Raises:
             RejectedError: an archive is not the one that the rule demands (``hash_mismatch``).
@@ -60,11 +63,11 @@ class Origins:
         """
         named = settings.archive
         if named is None or self._given:
-            source = self._sources.open(settings.endpoint(name))
+            source = sources.open(settings.endpoint(name))
             captured_at = _check_captured(source, name, at)
             if named is not None:
                 _check_demands(named, source, captured_at, at, checks)
-            return Origin(source, self._sources.live, self._state, at, self._sources)
+            return Origin(source, sources.live, self._state, at, sources)
         archive = self._archives().load(named)
         source = archive.open(settings.endpoint(name))
         captured_at = _check_captured(source, name, at)

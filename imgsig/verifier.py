@@ -93,7 +93,8 @@ class Verifier:
     def _start(self, configuration: Configuration, clock: Callable[[], datetime]) -> None:
         self._configuration = configuration
         self._sources = configuration.sources()
-        self._origins = self._make_origins()
+        given = configuration.source is not None
+        self._origins = Origins(configuration.state, configuration.limits, given=given)
         self._owns_sources = True
         self._memory = Memory()
         self._clock = clock
@@ -228,7 +229,6 @@ class Verifier:
         twin.__dict__.update(self.__dict__)
         twin._configuration = replace(self._configuration, credentials=credentials)
         twin._sources = self._sources.with_credentials(credentials)
-        twin._origins = twin._make_origins()
         twin._owns_sources = False
         twin._pool = None
         return twin
@@ -304,7 +304,7 @@ class Verifier:
         failures: list[VerificationError] = []
         for settings in rule.sections:
             try:
-                origin = self._origins.open(settings, name, now, checks)
+                origin = self._origins.open(settings, name, now, checks, sources=self._sources)
                 moment = min(moment, origin.at)
                 attestations.append(
                     self._attest(settings, name, reference, origin, deadline, checks, max_update_age_seconds)
@@ -365,11 +365,6 @@ class Verifier:
         )
         return load_authority(settings).attest(question, checks)
 
-    def _make_origins(self) -> Origins:
-        configuration = self._configuration
-        given = configuration.source is not None
-        return Origins(self._sources, configuration.state, configuration.limits, given=given)
-
     def _demand(
         self, check_registry: bool, require_tag_current: bool, platform: str | None  # noqa: FBT001 - as the callers say
     ) -> Demand | None:
@@ -403,7 +398,8 @@ class Verifier:
         elif self._sources.live:
             msg = "a time can be asked about only with an archive: a server answers for now"
             raise UsageError(msg)
-        if not isinstance(at, datetime) or at.utcoffset() is None:
+        is_time = isinstance(at, datetime)  # callers need not check types
+        if not is_time or at.utcoffset() is None:
             msg = "the time must be an aware datetime: give it a time zone"
             raise UsageError(msg)
         try:

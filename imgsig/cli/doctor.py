@@ -1,8 +1,9 @@
 """``imgsig doctor``: what will make a verification fail, or protects less than it seems to, told beforehand."""
 
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -28,9 +29,9 @@ from imgsig.errors import InconclusiveError, UsageError, VerificationError
 from imgsig.examination import examine
 from imgsig.faults import shown_path
 from imgsig.limits import DEFAULT_TIMEOUT_SECONDS, Deadline, Limits
-from imgsig.origins import Origins
+from imgsig.origins import Origin, Origins
 from imgsig.ownership import faults_of_place, is_writable
-from imgsig.policy import Policy, load_authority
+from imgsig.policy import Policy, SectionSettings, load_authority
 from imgsig.reference import parse_reference
 from imgsig.state import FolderState
 from imgsig.trust import Stored
@@ -147,18 +148,23 @@ def _examinations(
     if not places:
         return
     with open_sources(places, environment) as sources, ThreadPoolExecutor(arguments.workers) as pool:
-        origins = Origins(sources, state, Limits(), given=False)
-        look = partial(_examination, origins=origins, state=state, arguments=arguments, environment=environment)
+        open_origin = partial(Origins(state, Limits(), given=False).open, sources=sources)
+        look = partial(_examination, open_origin=open_origin, state=state, arguments=arguments, environment=environment)
         yield from pool.map(look, places)
 
 
 def _examination(
-    place: Place, *, origins: Origins, state: FolderState, arguments: Namespace, environment: Environment
+    place: Place,
+    *,
+    open_origin: Callable[[SectionSettings, str, datetime, Checks], Origin],
+    state: FolderState,
+    arguments: Namespace,
+    environment: Environment,
 ) -> list[Finding]:
     deadline, at = Deadline(arguments.timeout), environment.now()
     found: list[Finding] = []
     try:
-        origin = origins.open(place.settings, place.name, at, Checks())
+        origin = open_origin(place.settings, place.name, at, Checks())
     except VerificationError as error:
         return [finding_of_fault(error, place.name)]
     stored = Stored("", None)

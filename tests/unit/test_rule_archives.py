@@ -155,7 +155,8 @@ class Closed:
 
 def test_no_server_is_even_opened(archive: Archive) -> None:
     settings = Notary(anchor=RootKeys([PIN]), archive=named(archive))
-    origin = Origins(Closed(), MemoryState(), Limits(), given=False).open(settings, NAME, NOW, Checks())
+    origins = Origins(MemoryState(), Limits(), given=False)
+    origin = origins.open(settings, NAME, NOW, Checks(), sources=Closed())
     assert (origin.live, origin.state, origin.source.evidence.location) == (False, None, archive.id)
 
 
