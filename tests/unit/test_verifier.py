@@ -469,7 +469,7 @@ def test_a_verifier_for_other_credentials_shares_what_is_remembered(
     repository: SignedRepository, server: StaticServer
 ) -> None:
     policy = policy_of(repository, server=server.add("key", repository))
-    with Verifier(policy, state=MemoryState(), clock=lambda: NOW) as verifier:
+    with Verifier(policy, state=MemoryState(), speculate=False, clock=lambda: NOW) as verifier:
         verifier.evaluate(REF)
         repository.requests.clear()
         twin = verifier.with_credentials(StaticCredentials({"registry.example.com": Credential("user", "password")}))
