@@ -65,10 +65,10 @@ def _saved(arguments: Namespace, console: Console, environment: Environment) -> 
                 resumable=True,
                 progress=tell,
             )
-    except (VerificationError, KeyboardInterrupt) as error:
+    except (VerificationError, KeyboardInterrupt):
         console.clear_progress()
         for one, fault in done:
-            if fault is not None and fault is not error:
+            if fault is not None and len(wanted) > 1:
                 console.problem(f"{one.name}: {fault} ({fault.code})")
         partial = Path(f"{arguments.output.rstrip('/')}{PARTIAL}")
         if partial.is_dir():
