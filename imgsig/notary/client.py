@@ -145,7 +145,9 @@ class NotaryAuthority:
             trusted = update.run()
         except VerificationError as fault:
             _copy_checks(update, checks)
-            learnt = None if update.start is None else _trust_after(question, remembered.trust, update, update.start)
+            learnt = None
+            if update.start is not None and update.has_learnt:
+                learnt = _trust_after(question, remembered.trust, update, update.start)
             remembered.keep_progress(learnt, fault, is_stale=update.is_stale)
             raise
         # 3. What is remembered from now on.

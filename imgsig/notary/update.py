@@ -98,6 +98,14 @@ class Update:
             self._check_not_older(self.trusted.root, self._trust)
         return self.trusted
 
+    @property
+    def has_learnt(self) -> bool:
+        """Whether what was reached is worth remembering: there is a root, and it is not older than the stored one."""
+        if self.start is None:
+            return False
+        root = self.start.root if self.trusted is None else self.trusted.root
+        return self._trust is None or root.root.version >= self._rules.parse(self._trust.root).version
+
     def _start(self) -> Start:
         """Return the root to begin with: the stored one, the rule's file, or an offered one that the anchor trusts."""
         anchor = self._settings.anchor

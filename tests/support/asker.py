@@ -15,6 +15,7 @@ from imgsig.memory import Memory
 from imgsig.notary.client import NotaryAuthority
 from imgsig.notary.settings import Anchor, FirstUse, Notary, RootKeys
 from imgsig.state import MemoryState
+from imgsig.trust import Trust
 from imgsig.verdict import Attestation, Checks
 from tests.support.memory_source import LOCATION, MemorySource
 from tests.support.repository import SignedRepository
@@ -85,12 +86,19 @@ class Asker:
         """What the last question requested, the hash in each path cut out."""
         return [".".join(part for part in path.split(".") if len(part) != 64) for path in self.repository.requests]
 
+    def stored_root(self) -> bytes:
+        """Return the root in the state."""
+        return self._stored().root
+
     def floors(self) -> set[str]:
         """Return the roles with a floor in the state."""
+        return set(self._stored().floors)
+
+    def _stored(self) -> Trust:
         assert self.state is not None
         trust = self.state.load("notary", self.repository.name, deadline=Deadline(60)).trust
         assert trust is not None
-        return set(trust.floors)
+        return trust
 
 
 def looked_at(

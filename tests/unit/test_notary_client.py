@@ -329,12 +329,28 @@ def test_an_older_root_file_does_not_bring_back_an_older_root(repository: Signed
     anchor, older = _file(repository), dict(repository.files)
     repository.rotate("root")
     repository.publish()
+    newer = repository.current["root"]
     asker = Asker(repository)
     asker.anchor = RootKeys([repository.signers["root"][0].canonical_id])
     asker.ask()
     asker.anchor = anchor
     repository.restore(older)
-    assert asker.code() is Code.ROLLBACK
+    assert [asker.code() for _ in range(3)] == [Code.ROLLBACK] * 3
+    assert asker.stored_root() == newer
+
+
+def test_an_older_root_file_is_not_remembered_when_the_way_from_it_is_blocked(repository: SignedRepository) -> None:
+    anchor = _file(repository)
+    repository.rotate("root")
+    repository.publish()
+    newer = repository.current["root"]
+    asker = Asker(repository)
+    asker.anchor = RootKeys([repository.signers["root"][0].canonical_id])
+    asker.ask()
+    asker.anchor = anchor
+    repository.fail("timestamp", 503)
+    assert asker.code() is Code.UNREACHABLE
+    assert asker.stored_root() == newer
 
 
 def test_an_expired_stored_root_makes_the_pins_count_again(asker: Asker) -> None:
