@@ -41,6 +41,19 @@ MAX_KEPT_BYTES: Final = 64 * 1024
 _WARNINGS: Final = threading.Lock()
 
 
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    KeyError,  # what cryptography up to 47 says of a string type that it does not know
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library raises for certificates that it cannot read, wherever it notices."""
+
+
 class UnreadableCertificateError(ValueError):
     """The bytes are no certificate that can be read. Caught by every caller in this package."""
 
@@ -117,9 +130,7 @@ def _certificate(der: bytes) -> ParsedCertificate:
             certificate.not_valid_before_utc,
             certificate.not_valid_after_utc,
         )
-    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
-        raise UnreadableCertificateError(str(error)) from error
-    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except _UNREADABLE as error:
         raise UnreadableCertificateError(str(error)) from error
 
 
