@@ -20,12 +20,13 @@ class Sample:
     seconds: tuple[float, ...]
 
     @classmethod
-    def of(cls, work: Callable[[], object], *, times: int, warm_up: int = 3) -> Self:
-        """Call `work` again and again."""
+    def of(cls, work: Callable[[], object], *, times: int, warm_up: int = 3, pause_seconds: float = 0) -> Self:
+        """Call `work` again and again, with a pause before each time that is not counted."""
         for _ in range(warm_up):
             work()
         found = []
         for _ in range(times):
+            time.sleep(pause_seconds)
             start = time.perf_counter()
             work()
             found.append(time.perf_counter() - start)
